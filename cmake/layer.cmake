@@ -1,0 +1,17 @@
+# certq_layer(NAME LINKS...): the static library certq_NAME from common/NAME/*.c, whose headers are
+# included as "NAME/noun.h" by those who link it and by nobody else.
+function(certq_layer name)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.c)
+    set(root ${CMAKE_BINARY_DIR}/inc/${name})
+    file(MAKE_DIRECTORY ${root})
+    file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${root}/${name} SYMBOLIC)
+    if(sources)
+        add_library(certq_${name} STATIC ${sources})
+        target_include_directories(certq_${name} PUBLIC ${root})
+        target_link_libraries(certq_${name} PUBLIC ${ARGN})
+    else()
+        add_library(certq_${name} INTERFACE)
+        target_include_directories(certq_${name} INTERFACE ${root})
+        target_link_libraries(certq_${name} INTERFACE ${ARGN})
+    endif()
+endfunction()

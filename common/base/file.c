@@ -1,0 +1,101 @@
+#include "base/file.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+#define AUTO_FD CLEANUP(close_fd) int
+
+int file_read(const char *path, size_t most, struct buf *ret, struct err *err)
+{
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_TEMPORARY, NULL, "%s: %s", path,
+            strerror(errno));
+    size_t total = 0;
+    for (;;) {
+        uint8_t *to = buf_reserve(ret, 65536);
+        ssize_t n = read(fd, to, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(err, ERR_TEMPORARY, NULL, "%s: %s", path, strerror(errno));
+        ret->length += (size_t)n;
+        ret->data[ret->length] = 0;
+        total += (size_t)n;
+        if (total > most)
+            return err_set(err, ERR_INPUT, NULL, "%s: longer than %zu bytes", path, most);
+        if (n == 0)
+            return 0;
+    }
+}
+
+static int write_all(int fd, struct bytes content)
+{
+    while (content.length) {
+        ssize_t n = write(fd, content.data, content.length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        content.data += n;
+        content.length -= (size_t)n;
+    }
+    return fsync(fd);
+}
+
+static void sync_folder(const char *path)
+{
+    AUTO_TEXT copy = mem_text(path);
+    AUTO_FD fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        fsync(fd);
+}
+
+static int write_beside(
+    const char *path, struct bytes content, mode_t mode, bool replace, struct err *err)
+{
+    AUTO_TEXT temporary = mem_printf("%s.%d.tmp", path, (int)getpid());
+    AUTO_FD fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd < 0)
+        return err_set(err, ERR_TEMPORARY, NULL, "%s: %s", temporary, strerror(errno));
+    int failed = fchmod(fd, mode) || write_all(fd, content) ||
+                 (replace ? rename(temporary, path) : link(temporary, path));
+    int saved = errno;
+    if (failed || !replace)
+        unlink(temporary);
+    if (failed)
+        return err_set(err, saved == EEXIST ? ERR_CONFLICT : ERR_TEMPORARY, NULL, "%s: %s", path,
+            strerror(saved));
+    sync_folder(path);
+    return 0;
+}
+
+int file_write(const char *path, struct bytes content, mode_t mode, struct err *err)
+{
+    return write_beside(path, content, mode, true, err);
+}
+
+int file_create(const char *path, struct bytes content, mode_t mode, struct err *err)
+{
+    return write_beside(path, content, mode, false, err);
+}
+
+char *file_beside(const char *file, const char *relative)
+{
+    if (relative[0] == '/')
+        return mem_text(relative);
+    AUTO_TEXT copy = mem_text(file);
+    return mem_printf("%s/%s", dirname(copy), relative);
+}

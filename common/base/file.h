@@ -1,0 +1,20 @@
+/* Whole files: reading with a bound, writing so that a reader sees the old or the new, never half.
+ */
+#ifndef CERTQ_BASE_FILE_H
+#define CERTQ_BASE_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <sys/types.h>
+
+/* Appends the file to ret. Errors: not-found, input (longer than `most`), temporary (the rest). */
+int file_read(const char *path, size_t most, struct buf *ret, struct err *err) MUST_USE;
+/* Temporary file beside it, fsync, rename, fsync of the folder. */
+int file_write(const char *path, struct bytes content, mode_t mode, struct err *err) MUST_USE;
+/* As file_write, but refuses (conflict) when the file exists: for keys. */
+int file_create(const char *path, struct bytes content, mode_t mode, struct err *err) MUST_USE;
+/* `relative` seen from the folder that holds `file`; absolute paths stay. The caller frees. */
+char *file_beside(const char *file, const char *relative) MUST_USE;
+
+#endif

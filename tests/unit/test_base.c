@@ -1,0 +1,156 @@
+/* links: base */
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "base/utf8.h"
+#include "base/uuid.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void uuids_round_trip_and_rise(void **state)
+{
+    (void)state;
+    struct uuid last = uuid_new();
+    for (int i = 0; i < 100000; i++) {
+        struct uuid next = uuid_new();
+        assert_true(uuid_compare(&last, &next) < 0);
+        last = next;
+    }
+    struct uuid back;
+    const char *text = uuid_s(&last);
+    assert_true(uuid_parse(text, strlen(text), &back));
+    assert_true(uuid_equal(&last, &back));
+    char hex[33];
+    uuid_format_hex(&last, hex);
+    assert_true(uuid_parse(hex, 32, &back) && uuid_equal(&last, &back));
+    assert_true(uuid_time_ms(&last) > 1700000000000);
+    assert_false(uuid_parse("0190a0b0-0000-7000-8000-00000000000", 35, &back));
+    assert_false(uuid_parse("0190a0b0-0000-7000-8000-00000000000g", 36, &back));
+    assert_false(uuid_parse("0190a0b0000007000-8000-000000000000x", 36, &back));
+}
+
+static void times_parse_and_format(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *utc;
+    } rows[] = {
+        { "2026-04-01T00:00:00+09:00", "2026-03-31T15:00:00Z" },
+        { "2024-02-29T12:00:00Z", "2024-02-29T12:00:00Z" },
+        { "2026-04-01T00:00:00.250Z", "2026-04-01T00:00:00.250Z" },
+        { "2026-04-01T00:00:00-00:30", "2026-04-01T00:30:00Z" },
+        { "2025-02-29T00:00:00Z", NULL },
+        { "2026-04-01T24:00:00Z", NULL },
+        { "2026-04-01T00:00:00", NULL },
+        { "2026-04-01", NULL },
+        { "1969-12-31T23:59:59Z", NULL },
+        { "2026-04-01T00:00:00Zx", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int64_t ms = 0;
+        bool ok = clock_parse(rows[i].text, strlen(rows[i].text), &ms);
+        if (ok != (rows[i].utc != NULL))
+            fail_msg("%s", rows[i].text);
+        if (ok)
+            assert_string_equal(clock_s(ms), rows[i].utc);
+    }
+}
+
+static void base64_is_strict(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "A", "AA", "AAA", "AB==", "AAB=", "AA=A", "A===", "AA\nA",
+        "AAAA====", "-_==" };
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        AUTO_BUF out = { 0 };
+        if (base64_decode(bytes_of_text(bad[i]), &out))
+            fail_msg("%s", bad[i]);
+        assert_int_equal(out.length, 0);
+    }
+    AUTO_BUF text = { 0 }, back = { 0 };
+    base64_encode(bytes_of_text("certq!"), &text);
+    assert_true(base64_decode(buf_bytes(&text), &back));
+    assert_string_equal(buf_text(&back), "certq!");
+}
+
+static void utf8_refuses_what_rfc3629_refuses(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff",
+        "\xe3\x81", "\xe0\x80\x80", "a\x80" };
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
+        assert_false(utf8_is_valid(bytes_of_text(bad[i])));
+    assert_true(utf8_is_line(bytes_of_text("〇〇 花子")));
+    assert_false(utf8_is_line(bytes_of_text("a\r\nBcc: x")));
+    assert_false(utf8_is_line(bytes_of_text("a\xe2\x80\xa8"
+                                            "b")));
+    assert_int_equal(utf8_columns(bytes_of_text("〇a花")), 5);
+}
+
+static void canonical_json_follows_rfc8785(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        { "{\"b\":1,\"a\":[true,null,\"\\u20ac\\n\"]}", "{\"a\":[true,null,\"€\\n\"],\"b\":1}" },
+        { "{\"n\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001]}",
+            "{\"n\":[333333333.3333333,1e+30,4.5,0.002,1e-27]}" },
+        { "{\"\\ufb33\":1,\"\\ud83d\\ude00\":2,\"\\u20ac\":3}", "{\"€\":3,\"😀\":2,\"דּ\":1}" },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct err err = { 0 };
+        AUTO_TYPE(json, json_t) *value = NULL;
+        AUTO_BUF out = { 0 };
+        assert_int_equal(json_parse_object(bytes_of_text(rows[i].in), &value, &err), 0);
+        assert_int_equal(json_canonical(value, &out, &err), 0);
+        assert_string_equal(buf_text(&out), rows[i].out);
+    }
+    struct err err = { 0 };
+    json_t *value = NULL;
+    assert_int_equal(json_parse_object(bytes_of_text("{\"a\":1,\"a\":2}"), &value, &err), -1);
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_int_equal(json_parse_object(bytes_of_text("[1]"), &value, &err), -1);
+    assert_int_equal(json_parse_object(bytes_of_text("{\"a\":\"\xff\"}"), &value, &err), -1);
+}
+
+static void map_keeps_what_it_holds(void **state)
+{
+    (void)state;
+    AUTO(map) m = map_new();
+    enum { N = 20000 };
+    static struct uuid keys[N];
+    for (size_t i = 0; i < N; i++) {
+        keys[i] = uuid_new();
+        assert_null(map_put(m, &keys[i], &keys[i]));
+    }
+    for (size_t i = 0; i < N; i += 2)
+        assert_ptr_equal(map_remove(m, &keys[i]), &keys[i]);
+    assert_int_equal(map_count(m), N / 2);
+    for (size_t i = 0; i < N; i++)
+        assert_ptr_equal(map_get(m, &keys[i]), i % 2 ? &keys[i] : NULL);
+    size_t at = 0, seen = 0;
+    while (map_next(m, &at, NULL))
+        seen++;
+    assert_int_equal(seen, N / 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(uuids_round_trip_and_rise),
+        cmocka_unit_test(times_parse_and_format),
+        cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(utf8_refuses_what_rfc3629_refuses),
+        cmocka_unit_test(canonical_json_follows_rfc8785),
+        cmocka_unit_test(map_keeps_what_it_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
