@@ -1,0 +1,31 @@
+#include "base/kind.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const struct kind table[KINDS] = {
+    /*                name        durable signing secrets internal operators personal group deadline */
+    [KIND_NOOP]     = { "noop",     KIND_NOOP,     true,  false, false, false, false, false, 200, 30000 },
+    [KIND_ISSUE]    = { "issue",    KIND_ISSUE,    true,  true,  true,  false, false, true,  200, 60000 },
+    [KIND_DECIDE]   = { "decide",   KIND_DECIDE,   true,  true,  false, false, false, false, 200, 60000 },
+    [KIND_LOOKUP]   = { "lookup",   KIND_LOOKUP,   false, false, true,  false, false, true,    8, 30000 },
+    [KIND_RETRIEVE] = { "retrieve", KIND_RETRIEVE, true,  true,  true,  false, false, true,    8, 60000 },
+    [KIND_REVOKE]   = { "revoke",   KIND_REVOKE,   true,  false, false, false, false, false, 200, 30000 },
+    [KIND_MAIL]     = { "mail",     KIND_MAIL,     true,  false, false, true,  false, false, 100, 180000 },
+    [KIND_CRL]      = { "crl",      KIND_CRL,      true,  true,  false, false, true,  false,   1, 120000 },
+    [KIND_INSPECT]  = { "inspect",  KIND_INSPECT,  false, false, false, true,  true,  true,   16, 30000 },
+};
+/* clang-format on */
+
+const struct kind *kind_of(enum kind_id id)
+{
+    return &table[id];
+}
+
+const struct kind *kind_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0)
+            return &table[i];
+    return NULL;
+}

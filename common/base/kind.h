@@ -1,0 +1,44 @@
+/*
+ * The kinds of jobs and what each needs, in one table that broker, workers and command line share.
+ * Adding a kind: a row in kind.c, its file under workers/kinds/, its args in docs/protocol.md, its
+ * line in a product policy where a rule governs it.
+ */
+#ifndef CERTQ_BASE_KIND_H
+#define CERTQ_BASE_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum kind_id {
+    KIND_NOOP,
+    KIND_ISSUE,
+    KIND_DECIDE,
+    KIND_LOOKUP,
+    KIND_RETRIEVE,
+    KIND_REVOKE,
+    KIND_MAIL,
+    KIND_CRL,
+    KIND_INSPECT,
+    KINDS
+};
+
+struct kind {
+    const char *name;
+    enum kind_id id;
+    bool durable;        /* accepted into MariaDB; others live in the broker's memory only */
+    bool signing;        /* its workers hold a CA key */
+    bool secrets;        /* runs scrypt or unseals: small groups */
+    bool internal;       /* no client may submit it */
+    bool operators;      /* only operators' keys may submit it */
+    bool personal;       /* results hold personal data: emptied after first delivery or result_ms */
+    uint16_t group;      /* most jobs in one group */
+    int32_t deadline_ms; /* a group not reported by then is lost */
+};
+
+const struct kind *kind_of(enum kind_id id);
+/* By name; NULL when there is none. */
+const struct kind *kind_find(const char *name, size_t length);
+#define kind_name(id) (kind_of(id)->name)
+
+#endif
