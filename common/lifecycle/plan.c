@@ -1,0 +1,94 @@
+#include "lifecycle/plan.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void drop_followups(struct plan *p)
+{
+    for (size_t i = 0; i < p->followup_count; i++)
+        json_decref(p->followups[i].args);
+    free(p->followups);
+    p->followups = NULL;
+    p->followup_count = 0;
+}
+
+void plan_clear(struct plan *p)
+{
+    drop_followups(p);
+    for (size_t i = 0; i < p->audit_count; i++)
+        json_decref(p->audits[i].detail);
+    free(p->audits);
+    free(p->message);
+    json_decref(p->fields);
+    json_decref(p->result);
+    *p = (struct plan){0};
+}
+
+static void refuse(struct plan *p, const char *code, char *message)
+{
+    if (p->refused) {
+        free(message);
+        return;
+    }
+    p->refused = true;
+    snprintf(p->code, sizeof p->code, "%s", code);
+    p->message = message;
+    json_decref(p->result);
+    p->result = NULL;
+    drop_followups(p);
+}
+
+void plan_refuse(struct plan *p, const char *code, const char *format, ...)
+{
+    AUTO_BUF text = {0};
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    buf_add_text(&text, line);
+    refuse(p, code, buf_take_text(&text));
+}
+
+void plan_bad_field(struct plan *p, const char *path, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    refuse(p, "bad-request", mem_text("some fields are missing or wrong; see fields"));
+    if (!p->fields)
+        p->fields = json_object();
+    json_object_set_new(p->fields, path, json_string(line));
+}
+
+void plan_result(struct plan *p, json_t *result)
+{
+    json_decref(p->result);
+    p->result = result;
+}
+
+void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail)
+{
+    p->audits = mem_resize(p->audits, p->audit_count + 1, sizeof *p->audits);
+    p->audits[p->audit_count++] = (struct plan_audit){event, *subject, detail};
+}
+
+void plan_followup(struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args)
+{
+    p->followups = mem_resize(p->followups, p->followup_count + 1, sizeof *p->followups);
+    p->followups[p->followup_count++] =
+        (struct plan_followup){uuid_new(), kind, priority, run_at_ms, args};
+}
+
+json_t *plan_error(const struct plan *p)
+{
+    json_t *error = json_pack("{s:s, s:s}", "code", p->code, "message", p->message);
+    if (p->fields)
+        json_object_set(error, "fields", p->fields);
+    return error;
+}

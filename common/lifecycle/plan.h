@@ -1,0 +1,54 @@
+/*
+ * What a decision wants done, and the answer it gives. A plan is filled by pure functions and
+ * stored by the worker in one transaction with the completion of its job. It owns everything put
+ * into it; plan_clear frees. A refused plan has no mails, follow-ups or result, but may have audit
+ * lines (five wrong passwords are written down).
+ */
+#ifndef CERTQ_LIFECYCLE_PLAN_H
+#define CERTQ_LIFECYCLE_PLAN_H
+
+#include "base/json.h"
+#include "base/kind.h"
+#include "base/uuid.h"
+
+struct plan_audit {
+    const char *event; /* a word of the list in docs/security.md, a literal */
+    struct uuid subject;
+    json_t *detail; /* object or NULL */
+};
+
+/* A follow-up job: mails are jobs of kind mail. */
+struct plan_followup {
+    struct uuid id;
+    enum kind_id kind;
+    int priority;
+    int64_t run_at_ms; /* 0: now */
+    json_t *args;
+};
+
+struct plan {
+    bool refused;
+    char code[32]; /* of the refusal, docs/protocol.md */
+    char *message;
+    json_t *fields; /* {path: message} or NULL */
+    json_t *result; /* of a plan that is not refused */
+    struct plan_audit *audits;
+    size_t audit_count;
+    struct plan_followup *followups;
+    size_t followup_count;
+};
+
+void plan_clear(struct plan *p);
+/* Drops result and follow-ups; the first refusal stays. */
+void plan_refuse(struct plan *p, const char *code, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Adds a bad field (path -> message); the plan becomes refused with code "bad-request". */
+void plan_bad_field(struct plan *p, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
+/* References to detail, args and result are taken. */
+void plan_result(struct plan *p, json_t *result);
+void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail);
+void plan_followup(
+    struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args);
+/* The refusal as {"code","message","fields"?}; new reference. */
+json_t *plan_error(const struct plan *p);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * What a worker process holds for its life and hands to the kinds: configuration, policies, its one
+ * database connection (job thread only), keys as its kinds need them (I10: CA keys only with a
+ * signing kind, SMTP credentials and code keys as documented in docs/security.md), templates.
+ */
+#ifndef CERTQ_WORKERS_WORKER_H
+#define CERTQ_WORKERS_WORKER_H
+
+#include "base/err.h"
+#include "base/kind.h"
+#include "config/config.h"
+#include "db/db.h"
+
+struct keyring;
+struct opener;
+struct issuer;
+struct policy_set;
+struct template_set;
+
+struct worker {
+    const struct config *config;
+    struct uuid life; /* this process's life */
+    char *name;
+    bool serves[KINDS];
+    size_t group_most; /* --group */
+    struct db *db;     /* of the job thread */
+    struct policy_set *policies;
+    struct keyring *codes;          /* NULL when no kind needs codes */
+    struct opener *opener;          /* intake keys; NULL when no kind unseals */
+    struct issuer **issuers;        /* as config->issuers; NULL when no kind signs */
+    struct template_set *templates; /* mail workers only */
+};
+
+/* Loads what the kinds need. Errors are configuration errors (exit 78 material). */
+int worker_new(const struct config *config, const char *name_or_null,
+    const bool serves[static KINDS], size_t group_most, struct worker **ret,
+    struct err *err) MUST_USE;
+void worker_free(struct worker *w);
+struct issuer *worker_issuer(const struct worker *w, const char *name);
+DEFINE_AUTO_STRUCT(worker);
+
+#endif
