@@ -1,0 +1,54 @@
+/*
+ * The texts of mails: config/templates/LANGUAGE/NAME.txt. The first lines are headers (Subject:,
+ * nothing else), then a blank line, then the body. {{fact}} is a place; a line that is only
+ * {{#if fact}} and one that is only {{/if}} enclose lines left out when the fact is missing or
+ * empty (no nesting). Everything is read and checked once at start; afterwards struct templates is
+ * read-only and may be shared by threads. Rendering is pure. Nothing here blocks after loading.
+ *
+ * Adding a template: its row in template_kinds (template.c: which facts it may and must use), its
+ * file in every language, its row in tests/unit/test_mail_template.c.
+ */
+#ifndef CERTQ_MAIL_TEMPLATE_H
+#define CERTQ_MAIL_TEMPLATE_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/secret.h"
+
+struct templates;
+struct template;
+
+/*
+ * Reads FOLDER/ja and FOLDER/en. ERR_INPUT "FILE:LINE: what" for: a file that is no template we
+ * know, a template missing in a language, no Subject, another header, bytes that are no UTF-8, an
+ * unknown fact, a must-have fact that does not appear, an unclosed or nested {{#if}}, a line wider
+ * than 76 columns, {{code}} anywhere but alone on a line of the body. ERR_NOT_FOUND: no folder.
+ */
+int templates_load(const char *folder, struct templates **ret, struct err *err) MUST_USE;
+void templates_free(struct templates *t);
+/* Borrowed; NULL when there is no such language ("ja", "en") or name ("certificate-code"). */
+const struct template *templates_find(
+    const struct templates *t, const char *language, const char *name);
+DEFINE_AUTO_STRUCT(templates);
+
+/*
+ * Fills the places with `facts` (an object of strings; what it holds beyond the template's places
+ * is ignored) and, last, {{code}} with `code` (NULL when the template has no such place). A fact
+ * must be one line (utf8_is_line): ERR_INPUT names a fact that is not, or that is missing though
+ * its place is reached. *ret_subject is freed by the caller; *ret_body (LF line ends) may hold the
+ * code, so it is a secret (X5).
+ */
+int template_render(const struct template *t, const json_t *facts, const struct secret *code,
+    char **ret_subject, struct secret **ret_body, struct err *err) MUST_USE;
+/* Whether template_render needs a code. */
+bool template_has_code(const struct template *t);
+
+#define DATE_TEXT 64
+/*
+ * A time for people: "2028年8月23日 23:59:59（日本時間）", "23 August 2028, 23:59:59 (Japan time)".
+ * offset_minutes east of UTC; 540 is called Japan time, 0 UTC, others UTC+hh:mm. Returns `text`.
+ */
+const char *template_date(
+    int64_t time_ms, int offset_minutes, const char *language, char text[static DATE_TEXT]);
+
+#endif
