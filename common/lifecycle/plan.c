@@ -49,8 +49,7 @@ void plan_refuse(struct plan *p, const char *code, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    buf_add_text(&text, line);
-    refuse(p, code, buf_take_text(&text));
+    refuse(p, code, mem_text(line));
 }
 
 void plan_bad_field(struct plan *p, const char *path, const char *format, ...)
