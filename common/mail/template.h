@@ -2,8 +2,8 @@
  * The texts of mails: config/templates/LANGUAGE/NAME.txt. The first lines are headers (Subject:,
  * nothing else), then a blank line, then the body. {{fact}} is a place; a line that is only
  * {{#if fact}} and one that is only {{/if}} enclose lines left out when the fact is missing or
- * empty (no nesting). Everything is read and checked once at start; afterwards struct templates is
- * read-only and may be shared by threads. Rendering is pure. Nothing here blocks after loading.
+ * empty (no nesting). Everything is read and checked once at start; afterwards struct template_set
+ * is read-only and may be shared by threads. Rendering is pure. Nothing here blocks after loading.
  *
  * Adding a template: its row in template_kinds (template.c: which facts it may and must use), its
  * file in every language, its row in tests/unit/test_mail_template.c.
@@ -15,7 +15,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 
-struct templates;
+struct template_set;
 struct template;
 
 /*
@@ -24,12 +24,12 @@ struct template;
  * unknown fact, a must-have fact that does not appear, an unclosed or nested {{#if}}, a line wider
  * than 76 columns, {{code}} anywhere but alone on a line of the body. ERR_NOT_FOUND: no folder.
  */
-int templates_load(const char *folder, struct templates **ret, struct err *err) MUST_USE;
-void templates_free(struct templates *t);
+int template_set_load(const char *folder, struct template_set **ret, struct err *err) MUST_USE;
+void template_set_free(struct template_set *t);
 /* Borrowed; NULL when there is no such language ("ja", "en") or name ("certificate-code"). */
-const struct template *templates_find(
-    const struct templates *t, const char *language, const char *name);
-DEFINE_AUTO_STRUCT(templates);
+const struct template *template_set_find(
+    const struct template_set *t, const char *language, const char *name);
+DEFINE_AUTO_STRUCT(template_set);
 
 /*
  * Fills the places with `facts` (an object of strings; what it holds beyond the template's places
@@ -43,12 +43,12 @@ int template_render(const struct template *t, const json_t *facts, const struct 
 /* Whether template_render needs a code. */
 bool template_has_code(const struct template *t);
 
-#define DATE_TEXT 64
+#define TEMPLATE_DATE_TEXT 64
 /*
  * A time for people: "2028年8月23日 23:59:59（日本時間）", "23 August 2028, 23:59:59 (Japan time)".
  * offset_minutes east of UTC; 540 is called Japan time, 0 UTC, others UTC+hh:mm. Returns `text`.
  */
-const char *template_date(
-    int64_t time_ms, int offset_minutes, const char *language, char text[static DATE_TEXT]);
+const char *template_date(int64_t time_ms, int offset_minutes, const char *language,
+    char text[static TEMPLATE_DATE_TEXT]);
 
 #endif
