@@ -41,6 +41,45 @@ int file_read(const char *path, size_t most, struct buf *ret, struct err *err)
     }
 }
 
+static int check_private(const char *path, const struct stat *st, struct err *err)
+{
+    if (!S_ISREG(st->st_mode))
+        return err_set(err, ERR_INPUT, NULL, "%s: not a plain file", path);
+    if (st->st_mode & 077)
+        return err_set(err, ERR_INPUT, NULL,
+            "%s: its mode is %04o: nobody but its owner may have access (chmod 600)", path,
+            (unsigned)(st->st_mode & 07777));
+    return 0;
+}
+
+int file_read_secret(const char *path, size_t most, struct secret **ret, struct err *err)
+{
+    /* O_NONBLOCK: a FIFO must be refused, not waited for. */
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_TEMPORARY, NULL, "%s: %s", path,
+            strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st))
+        return err_set(err, ERR_TEMPORARY, NULL, "%s: %s", path, strerror(errno));
+    if (check_private(path, &st, err))
+        return -1;
+    if ((uintmax_t)st.st_size > most)
+        return err_set(err, ERR_INPUT, NULL, "%s: longer than %zu bytes", path, most);
+    AUTO(secret) s = secret_of_size((size_t)st.st_size);
+    for (size_t at = 0; at < s->length;) {
+        ssize_t n = read(fd, s->data + at, s->length - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return err_set(err, ERR_TEMPORARY, NULL, "%s: %s", path,
+                n ? strerror(errno) : "it became shorter while it was read");
+        at += (size_t)n;
+    }
+    *ret = TAKE(s);
+    return 0;
+}
+
 static int write_all(int fd, struct bytes content)
 {
     while (content.length) {

@@ -5,11 +5,15 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/secret.h"
 
 #include <sys/types.h>
 
 /* Appends the file to ret. Errors: not-found, input (longer than `most`), temporary (the rest). */
 int file_read(const char *path, size_t most, struct buf *ret, struct err *err) MUST_USE;
+/* A file that only its owner may read (keys, passwords), as it stands, wiped when freed. Errors as
+ * above, and input when it is no plain file or its mode gives anything to group or others. */
+int file_read_secret(const char *path, size_t most, struct secret **ret, struct err *err) MUST_USE;
 /* Temporary file beside it, fsync, rename, fsync of the folder. */
 int file_write(const char *path, struct bytes content, mode_t mode, struct err *err) MUST_USE;
 /* As file_write, but refuses (conflict) when the file exists: for keys. */

@@ -7,10 +7,16 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-struct secret *secret_new(const void *data, size_t length)
+struct secret *secret_of_size(size_t length)
 {
     struct secret *s = mem_zero(1, sizeof *s + length + 1);
     s->length = length;
+    return s;
+}
+
+struct secret *secret_new(const void *data, size_t length)
+{
+    struct secret *s = secret_of_size(length);
     if (length)
         memcpy(s->data, data, length);
     return s;

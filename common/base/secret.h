@@ -17,6 +17,8 @@ struct secret {
 };
 
 struct secret *secret_new(const void *data, size_t length);
+/* Zeroed, to be filled in place. */
+struct secret *secret_of_size(size_t length);
 void secret_free(struct secret *s);
 /* Constant time in the content; lengths may differ openly. */
 bool secret_equal(const struct secret *a, const struct secret *b);
