@@ -12,10 +12,11 @@
 #include "db/db.h"
 
 struct keyring;
-struct opener;
+struct seal_opener;
 struct issuer;
 struct policy_set;
-struct template_set;
+struct templates;
+struct smtp;
 
 struct worker {
     const struct config *config;
@@ -25,10 +26,11 @@ struct worker {
     size_t group_most; /* --group */
     struct db *db;     /* of the job thread */
     struct policy_set *policies;
-    struct keyring *codes;          /* NULL when no kind needs codes */
-    struct opener *opener;          /* intake keys; NULL when no kind unseals */
-    struct issuer **issuers;        /* as config->issuers; NULL when no kind signs */
-    struct template_set *templates; /* mail workers only */
+    struct keyring *codes;       /* NULL when no kind needs codes */
+    struct seal_opener *opener;  /* intake keys; NULL when no kind unseals */
+    struct issuer **issuers;     /* as config->issuers; NULL when no kind signs */
+    struct templates *templates; /* mail workers only, and smtp */
+    struct smtp *smtp;
 };
 
 /* Loads what the kinds need. Errors are configuration errors (exit 78 material). */

@@ -1,0 +1,17 @@
+#include "kinds/kinds.h"
+
+const struct kind_ops *kind_ops(enum kind_id id)
+{
+    static const struct kind_ops *const table[KINDS] = {
+        [KIND_NOOP] = &noop_ops,
+        [KIND_ISSUE] = &issue_ops,
+        [KIND_DECIDE] = &decide_ops,
+        [KIND_LOOKUP] = &lookup_ops,
+        [KIND_RETRIEVE] = &retrieve_ops,
+        [KIND_REVOKE] = &revoke_ops,
+        [KIND_MAIL] = &mail_ops,
+        [KIND_CRL] = &crl_ops,
+        [KIND_INSPECT] = &inspect_ops,
+    };
+    return table[id];
+}

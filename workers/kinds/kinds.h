@@ -1,0 +1,10 @@
+/* The kinds this program does, one file each. Adding one: its file, this list, kinds.c. */
+#ifndef CERTQ_WORKERS_KINDS_H
+#define CERTQ_WORKERS_KINDS_H
+
+#include "kind_ops.h"
+
+extern const struct kind_ops noop_ops, issue_ops, decide_ops, lookup_ops, retrieve_ops, revoke_ops,
+    mail_ops, crl_ops, inspect_ops;
+
+#endif
