@@ -8,8 +8,10 @@
 
 static void drop_followups(struct plan *p)
 {
-    for (size_t i = 0; i < p->followup_count; i++)
+    for (size_t i = 0; i < p->followup_count; i++) {
         json_decref(p->followups[i].args);
+        free(p->followups[i].args_text);
+    }
     free(p->followups);
     p->followups = NULL;
     p->followup_count = 0;
@@ -22,6 +24,7 @@ void plan_clear(struct plan *p)
         json_decref(p->audits[i].detail);
     free(p->audits);
     free(p->message);
+    free(p->answer);
     json_decref(p->fields);
     json_decref(p->result);
     *p = (struct plan){0};
@@ -90,4 +93,27 @@ json_t *plan_error(const struct plan *p)
     if (p->fields)
         json_object_set(error, "fields", p->fields);
     return error;
+}
+
+static char *text_of(const json_t *value)
+{
+    AUTO_BUF text = {0};
+    json_write(value, &text);
+    return buf_take_text(&text);
+}
+
+void plan_write(struct plan *p, int64_t now_ms)
+{
+    for (size_t i = 0; i < p->followup_count; i++) {
+        struct plan_followup *f = &p->followups[i];
+        if (!f->run_at_ms)
+            f->run_at_ms = now_ms;
+        if (!f->args_text)
+            f->args_text = text_of(f->args);
+    }
+    if (p->answer)
+        return;
+    AUTO_TYPE(json, json_t) *error = p->refused ? plan_error(p) : NULL;
+    const json_t *answer = error ? error : p->result;
+    p->answer = answer ? text_of(answer) : mem_text("{}");
 }

@@ -24,6 +24,7 @@ struct plan_followup {
     int priority;
     int64_t run_at_ms; /* 0: now */
     json_t *args;
+    char *args_text; /* args as stored, once plan_write made it */
 };
 
 struct plan {
@@ -36,6 +37,7 @@ struct plan {
     size_t audit_count;
     struct plan_followup *followups;
     size_t followup_count;
+    char *answer; /* result or refusal as stored, once plan_write made it */
 };
 
 void plan_clear(struct plan *p);
@@ -50,5 +52,7 @@ void plan_followup(
     struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args);
 /* The refusal as {"code","message","fields"?}; new reference. */
 json_t *plan_error(const struct plan *p);
+/* Makes answer and args_text, and gives follow-ups without a time `now_ms`; idempotent. */
+void plan_write(struct plan *p, int64_t now_ms);
 
 #endif
