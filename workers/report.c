@@ -91,6 +91,20 @@ size_t completion_followup_count(const struct completion *c)
     return c->followup_count;
 }
 
+enum outcome job_lock_outcome(const struct job_lock *lock)
+{
+    switch (lock->state) {
+    case JOB_LOCK_BUSY:
+        return OUTCOME_BUSY;
+    case JOB_LOCK_UNSEEN:
+        return OUTCOME_UNSEEN;
+    case JOB_LOCK_FINISHED:
+        return OUTCOME_FINISHED;
+    default:
+        return OUTCOME_STALE;
+    }
+}
+
 static bool is_committed(const struct task *t)
 {
     return t->outcome == OUTCOME_DONE || t->outcome == OUTCOME_REFUSED;

@@ -19,6 +19,9 @@ const struct job *const *completion_followups(const struct completion *c);
 size_t completion_followup_count(const struct completion *c);
 DEFINE_AUTO_STRUCT(completion);
 
+/* The outcome of a job whose row is not ours to complete. */
+enum outcome job_lock_outcome(const struct job_lock *lock);
+
 /* Writes g->report from outcomes and plans. */
 void report_write(struct group *g);
 

@@ -57,20 +57,6 @@ static void start_over(struct task **tasks, size_t n)
     }
 }
 
-static enum outcome lock_outcome(int state)
-{
-    switch (state) {
-    case JOB_LOCK_BUSY:
-        return OUTCOME_BUSY;
-    case JOB_LOCK_UNSEEN:
-        return OUTCOME_UNSEEN;
-    case JOB_LOCK_FINISHED:
-        return OUTCOME_FINISHED;
-    default:
-        return OUTCOME_STALE;
-    }
-}
-
 static int compare_locks(const void *id, const void *lock)
 {
     return uuid_compare(id, &((const struct job_lock *)lock)->id);
@@ -98,7 +84,7 @@ static int lock_jobs(struct worker *w, struct group *g, struct task **tasks, siz
         if (l->state == JOB_LOCK_HELD)
             ret[(*ret_n)++] = tasks[i];
         else
-            tasks[i]->outcome = lock_outcome((int)l->state);
+            tasks[i]->outcome = job_lock_outcome(l);
     }
     return 0;
 }

@@ -1,0 +1,150 @@
+#include "kinds/mail_text.h"
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "crypto/code.h"
+#include "lifecycle/code.h"
+#include "lifecycle/policy_set.h"
+#include "mail/message.h"
+#include "mail/template.h"
+#include "worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool read_id(const json_t *args, const char *path, struct uuid *ret, struct plan *plan)
+{
+    const json_t *value = json_at(args, path);
+    if (!value || json_is_null(value))
+        return true;
+    if (json_is_string(value) &&
+        uuid_parse(json_string_value(value), json_string_length(value), ret))
+        return true;
+    plan_bad_field(plan, path, "no id");
+    return false;
+}
+
+static const char *need_text(const json_t *args, const char *path, struct plan *plan)
+{
+    const char *text = json_text_at(args, path);
+    if (!text || !*text)
+        plan_bad_field(plan, path, "missing");
+    return text;
+}
+
+struct mail_request *mail_request_read(
+    const struct worker *w, const struct job *job, const json_t *args, struct plan *plan)
+{
+    struct mail_request *r = MEM_NEW(struct mail_request);
+    struct err err = {0};
+    r->template = need_text(args, "template", plan);
+    r->product = need_text(args, "product", plan);
+    r->language = need_text(args, "language", plan);
+    r->recipient = need_text(args, "recipient", plan);
+    r->name = json_text_at(args, "name");
+    r->facts = json_at(args, "facts");
+    const json_t *generation = json_at(args, "generation");
+    r->generation = (uint32_t)json_integer_value(generation);
+    read_id(args, "certificate", &r->certificate, plan);
+    read_id(args, "subscriber", &r->subscriber, plan);
+    if (r->recipient && address_check(r->recipient, &err))
+        plan_bad_field(plan, "recipient", "%s", err.text);
+    if (r->template && r->language && !template_set_find(w->templates, r->language, r->template))
+        plan_bad_field(plan, "template", "no template %s/%s", r->language, r->template);
+    if (r->product && !policy_set_find(w->policies, r->product))
+        plan_bad_field(plan, "product", "no product %s", r->product);
+    if (plan->refused) {
+        free(r);
+        return NULL;
+    }
+    r->message_id = mem_printf("%s@%s", uuid_s(&job->id), w->config->mail.message_id_domain);
+    return r;
+}
+
+void mail_request_free(struct mail_request *r)
+{
+    if (!r)
+        return;
+    free(r->message_id);
+    free(r);
+}
+
+bool mail_request_has_code(const struct worker *w, const struct mail_request *r)
+{
+    return template_has_code(template_set_find(w->templates, r->language, r->template));
+}
+
+/* Facts for people: times written out in the product's zone, service and help added. */
+static json_t *readable_facts(
+    const struct worker *w, const struct mail_request *r, const struct policy *policy)
+{
+    json_t *facts = json_object();
+    int offset = (int)(zone_offset_ms(policy->zone) / 60000);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)r->facts, key, value)
+    {
+        char date[TEMPLATE_DATE_TEXT];
+        int64_t ms;
+        if (clock_parse(json_string_value(value) ? json_string_value(value) : "",
+                json_string_length(value), &ms))
+            json_object_set_new(
+                facts, key, json_string(template_date(ms, offset, r->language, date)));
+        else
+            json_object_set(facts, key, value);
+    }
+    bool is_ja = strcmp(r->language, "ja") == 0;
+    const struct config_mail *mail = &w->config->mail;
+    const char *service = policy->service[is_ja ? LANGUAGE_JA : LANGUAGE_EN];
+    json_object_set_new(facts, "service", json_string(service ? service : policy->name));
+    json_object_set_new(facts, "help", json_string(is_ja ? mail->help_ja : mail->help_en));
+    return facts;
+}
+
+static int derive_code(
+    const struct worker *w, const struct mail_code *code, struct secret **ret, struct err *err)
+{
+    AUTO(secret) bits = NULL;
+    if (code_derive(
+            w->codes, code->key, &code->certificate, code->generation, code->nonce, &bits, err))
+        return -1;
+    *ret = code_text(bits);
+    return 0;
+}
+
+int mail_compose(const struct worker *w, const struct task *task, const struct mail_code *code,
+    struct buf *ret, struct err *err)
+{
+    const struct mail_request *r = task->request;
+    const struct policy *policy = policy_set_find(w->policies, r->product);
+    AUTO_TYPE(json, json_t) *facts = readable_facts(w, r, policy);
+    AUTO(secret) text = NULL;
+    AUTO(secret) body = NULL;
+    AUTO_TEXT subject = NULL;
+    if (mail_request_has_code(w, r) && derive_code(w, code, &text, err))
+        return -1;
+    if (template_render(template_set_find(w->templates, r->language, r->template), facts, text,
+            &subject, &body, err))
+        return -1;
+    const struct config_mail *mail = &w->config->mail;
+    const struct message_facts message = {
+        .id = uuid_s(&task->job->id),
+        .id_domain = mail->message_id_domain,
+        .from = mail->from,
+        .from_name = strcmp(r->language, "ja") == 0 ? mail->from_name_ja : mail->from_name_en,
+        .to = r->recipient,
+        .to_name = r->name,
+        .subject = subject,
+        .language = r->language,
+        .date_ms = task->job->created_ms,
+        .date_offset_minutes = (int)(zone_offset_ms(policy->zone) / 60000),
+        .body = {body->data, body->length},
+    };
+    return message_compose(&message, ret, err);
+}
+
+void mail_life_lock(const struct uuid *life, char name[static 64])
+{
+    snprintf(name, 64, "certq-life-%s", uuid_s(life));
+}
