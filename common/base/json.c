@@ -7,13 +7,27 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *what_is_wrong(const json_error_t *why)
+{
+    switch (json_error_code(why)) {
+    case json_error_invalid_utf8:
+        return "not UTF-8";
+    case json_error_premature_end_of_input:
+        return "JSON that is cut off";
+    case json_error_duplicate_key:
+        return "JSON with a duplicate key";
+    default:
+        return "not JSON";
+    }
+}
+
 int json_parse_object(struct bytes text, json_t **ret, struct err *err)
 {
     json_error_t why;
     json_t *value = json_loadb((const char *)text.data, text.length, JSON_REJECT_DUPLICATES, &why);
     if (!value)
-        return err_set(err, ERR_INPUT, NULL, "not JSON: line %d column %d: %s", why.line,
-            why.column, why.text);
+        return err_set(err, ERR_INPUT, NULL, "%s: line %d column %d: %s", what_is_wrong(&why),
+            why.line, why.column, why.text);
     if (!json_is_object(value)) {
         json_decref(value);
         return err_set(err, ERR_INPUT, NULL, "a JSON object is wanted");

@@ -24,7 +24,10 @@ struct client_request {
     size_t body_count;
 };
 
-/* Input error names what is wrong; *ret is as complete as it got, so an error may be answered. */
+/*
+ * Input error names the frame and what is wrong with it. *ret is as complete as it got: with a
+ * service the error can be answered, without one there is nobody to answer.
+ */
 int client_request_parse(
     const struct bytes *frames, size_t count, struct client_request *ret, struct err *err) MUST_USE;
 
@@ -37,9 +40,22 @@ enum client_answer { CLIENT_PARTIAL, CLIENT_FINAL };
 size_t client_envelope(enum client_version version, bool empty_frame, enum client_answer answer,
     struct bytes service, struct bytes frames[static 4]);
 
+/* The client's side of 0.2: what goes in front of a request's body; always 3 frames. */
+size_t client_request_envelope(struct bytes service, struct bytes frames[static 3]);
+/* A broker's answer as a 0.2 client gets it, without a routing identity. Borrows from its frames.
+ */
+struct client_reply {
+    enum client_answer answer;
+    struct bytes service, body; /* body: the first body frame, empty when there is none */
+};
+int client_reply_parse(
+    const struct bytes *frames, size_t count, struct client_reply *ret, struct err *err) MUST_USE;
+
 /*
  * A job request's body: {"id": UUID, "at": TIME?, "priority": 0..9?, "args": {…}}. On error *ret
- * has the id when one could be read, so that the rejection can carry it.
+ * has the id when one could be read, so that the rejection can carry it, and nothing to clear.
+ * Code too-large when the args are longer than args_most, else bad-request: not UTF-8, cut off, a
+ * duplicate key, an unknown member, a bad value (the text says which, and begins with the member).
  */
 struct job_request {
     bool has_id, has_at, has_priority;
@@ -47,15 +63,18 @@ struct job_request {
     int64_t at_ms;
     int priority;
     struct json_t *args; /* owned; json_decref frees; an empty object when there was none */
+    /* Args as they were sent, borrowed from the body. Empty when there were none, or when their key
+     * was written with escapes: then `args` is to be written anew. */
+    struct bytes args_text;
 };
 int job_request_parse(
     struct bytes body, size_t args_most, struct job_request *ret, struct err *err) MUST_USE;
 void job_request_clear(struct job_request *r);
 
 /*
- * Answers as JSON, appended: {"id","state"} plus "result" or "error". `result` is JSON text and may
- * be empty. state is a word: accepted, rejected, done, refused, dead, cancelled, ready, scheduled,
- * running.
+ * Answers as JSON, appended: {"id","state"} plus `result`, JSON text that may be empty, as "error"
+ * when the state is refused or dead, else as "result". state is a word: accepted, rejected, done,
+ * refused, dead, cancelled, ready, scheduled, running.
  */
 void answer_write(const struct uuid *id, const char *state, struct bytes result, struct buf *ret);
 void answer_error_write(const struct uuid *id_or_null, const char *state, const char *code,
