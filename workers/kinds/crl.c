@@ -1,0 +1,146 @@
+/*
+ * crl: makes the next certificate revocation list of an issuer. Number, content and completion are
+ * one transaction; two makers at once cannot give one number twice (primary key), and the loser
+ * reads again, so the list with the higher number never knows less. The file is written after the
+ * commit; brokers serve the newest from the database in any case.
+ */
+#include "pki/crl.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "db/job_store.h"
+#include "kinds/kinds.h"
+#include "report.h"
+#include "store/crl_store.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct config_issuer *issuer_of(const struct worker *w, struct task *task)
+{
+    const char *name = json_text_at(task->args, "issuer");
+    const struct config *c = w->config;
+    if (!name && c->issuer_count == 1)
+        return &c->issuers[0];
+    const struct config_issuer *issuer = name ? config_issuer(c, name) : NULL;
+    if (!issuer)
+        plan_bad_field(&task->plan, "issuer",
+            name ? "no issuer of that name is configured" : "missing: there are several issuers");
+    return issuer;
+}
+
+static void prepare(struct worker *w, struct task *task)
+{
+    issuer_of(w, task);
+}
+
+static int build(struct worker *w, const struct config_issuer *issuer, const struct task *task,
+    struct crl_facts *facts, size_t *ret_entries, struct buf *der, struct err *err)
+{
+    struct crl_row last;
+    if (crl_store_last(w->db, issuer->name, &last, err) ||
+        crl_store_count(w->db, issuer->name, last.this_update_ms, ret_entries, err))
+        return -1;
+    int64_t now_ms = clock_now_ms() / 1000 * 1000;
+    *facts = (struct crl_facts){last.number + 1, now_ms, now_ms + issuer->crl_validity_ms};
+    AUTO(crl) crl = NULL;
+    if (crl_new(worker_issuer(w, issuer->name), facts, *ret_entries, &crl, err) ||
+        crl_store_feed(w->db, issuer->name, last.this_update_ms, crl, err))
+        return -1;
+    *ret_entries = crl_count(crl);
+    if (crl_finish(crl, der, err))
+        return -1;
+    return crl_store_add(
+        w->db, issuer->name, facts, *ret_entries, buf_bytes(der), &task->job->id, err);
+}
+
+static int complete(struct worker *w, struct task *task, const struct uuid *group, struct err *err)
+{
+    AUTO(completion) c = completion_new(&task, 1, clock_now_ms());
+    return job_complete(w->db, completion_rows(c), 1, group, clock_now_ms(), err);
+}
+
+/* The transaction's content. */
+static int make(
+    struct worker *w, struct task *task, const struct uuid *group, struct buf *der, struct err *err)
+{
+    struct job_lock lock = {.id = task->job->id, .attempt = task->job->attempt};
+    if (job_lock_rows(w->db, &lock, 1, err))
+        return -1;
+    if (lock.state != JOB_LOCK_HELD) {
+        task->outcome = job_lock_outcome(&lock);
+        return 0;
+    }
+    if (!task->refused) {
+        const struct config_issuer *issuer = issuer_of(w, task);
+        struct crl_facts facts;
+        size_t entries;
+        if (build(w, issuer, task, &facts, &entries, der, err))
+            return err_context(err, "CRL of %s", issuer->name);
+        plan_result(&task->plan,
+            json_pack("{s:s, s:I, s:I, s:s, s:s}", "issuer", issuer->name, "number",
+                (json_int_t)facts.number, "entries", (json_int_t)entries, "this_update",
+                clock_s(facts.this_update_ms), "next_update", clock_s(facts.next_update_ms)));
+    }
+    task->outcome = task->refused ? OUTCOME_REFUSED : OUTCOME_DONE;
+    return complete(w, task, group, err);
+}
+
+/* A file that cannot be written is told, not failed: the CRL exists and brokers serve it. */
+static void publish(const struct worker *w, const char *issuer, struct bytes der)
+{
+    struct err err = {0};
+    AUTO_TEXT path = mem_printf("%s/%s.crl", w->config->crl_folder, issuer);
+    if (mkdir(w->config->crl_folder, 0755) && errno != EEXIST)
+        log_error("crl.unpublished", "path=%s error=%s", log_q(path), strerror(errno));
+    else if (file_write(path, der, 0644, &err))
+        log_error("crl.unpublished", "path=%s error=%s", log_q(path), log_q(err.text));
+    else
+        log_info("crl.published", "issuer=%s path=%s bytes=%zu", issuer, log_q(path), der.length);
+}
+
+static int run_one(struct worker *w, struct task *task, const struct uuid *group, struct err *err)
+{
+    AUTO_BUF der = {0};
+    for (int races = 0; races < 5; races++) {
+        err_clear(err);
+        buf_clear(&der);
+        if (!task->refused)
+            plan_clear(&task->plan);
+        if (db_open(w->db, err) || db_begin(w->db, err))
+            return -1;
+        if (make(w, task, group, &der, err))
+            db_rollback(w->db);
+        else if (db_commit(w->db, err) == 0) {
+            if (task->outcome == OUTCOME_DONE)
+                publish(w, issuer_of(w, task)->name, buf_bytes(&der));
+            return 0;
+        }
+        task->outcome = OUTCOME_FAILED;
+        /* Unsure: the next round finds the job finished, or still there and makes the CRL. */
+        if (err->kind != ERR_CONFLICT && err->kind != ERR_UNSURE)
+            break;
+    }
+    return -1;
+}
+
+static int run(
+    struct worker *w, struct task **tasks, size_t n, const struct uuid *group, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (run_one(w, tasks[i], group, err) == 0)
+            continue;
+        if (!db_is_open(w->db))
+            return -1;
+        plan_clear(&tasks[i]->plan);
+        plan_refuse(&tasks[i]->plan, err->code, "%s", err->text);
+        tasks[i]->outcome = OUTCOME_FAILED;
+        err_clear(err);
+    }
+    return 0;
+}
+
+const struct kind_ops crl_ops = {.id = KIND_CRL, .prepare = prepare, .run = run};
