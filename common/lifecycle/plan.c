@@ -24,6 +24,7 @@ void plan_clear(struct plan *p)
         json_decref(p->audits[i].detail);
     free(p->audits);
     free(p->message);
+    free(p->actor);
     free(p->answer);
     json_decref(p->fields);
     json_decref(p->result);
@@ -72,6 +73,14 @@ void plan_result(struct plan *p, json_t *result)
 {
     json_decref(p->result);
     p->result = result;
+}
+
+void plan_by(struct plan *p, const char *role, const char *channel, const char *actor)
+{
+    p->role = role;
+    p->channel = channel;
+    free(p->actor);
+    p->actor = mem_text(actor);
 }
 
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail)

@@ -31,8 +31,10 @@ struct plan {
     bool refused;
     char code[32]; /* of the refusal, docs/protocol.md */
     char *message;
-    json_t *fields; /* {path: message} or NULL */
-    json_t *result; /* of a plan that is not refused */
+    json_t *fields;             /* {path: message} or NULL */
+    json_t *result;             /* of a plan that is not refused */
+    const char *role, *channel; /* who asked, for the audit; literals, NULL: not known */
+    char *actor;                /* their name; NULL: none */
     struct plan_audit *audits;
     size_t audit_count;
     struct plan_followup *followups;
@@ -47,6 +49,7 @@ void plan_refuse(struct plan *p, const char *code, const char *format, ...) PRIN
 void plan_bad_field(struct plan *p, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
 /* References to detail, args and result are taken. */
 void plan_result(struct plan *p, json_t *result);
+void plan_by(struct plan *p, const char *role, const char *channel, const char *actor);
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail);
 void plan_followup(
     struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args);

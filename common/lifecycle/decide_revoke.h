@@ -1,0 +1,27 @@
+/*
+ * Revocation (kind revoke) by certificate id or serial: of a valid certificate, for good (B4); of
+ * one that was never retrieved, whose code dies.
+ */
+#ifndef CERTQ_LIFECYCLE_DECIDE_REVOKE_H
+#define CERTQ_LIFECYCLE_DECIDE_REVOKE_H
+
+#include "lifecycle/decide.h"
+
+struct revoke_request {
+    const json_t *args;
+    bool has_certificate; /* else by serial */
+    struct uuid certificate;
+    uint8_t serial[SERIAL_MOST];
+    size_t serial_length;
+    const char *issuer; /* of the serial; NULL: any */
+    const char *reason, *note;
+};
+
+bool revoke_read(
+    struct decision *d, const json_t *args, struct revoke_request *ret, struct plan *plan);
+/* certificate NULL (or aggregate NULL): there is no such certificate. */
+int decide_revoke(const struct decision *d, const struct revoke_request *r,
+    const struct policy *policy, struct aggregate *aggregate, struct certificate *certificate,
+    struct plan *plan, struct err *err) MUST_USE;
+
+#endif
