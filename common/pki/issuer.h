@@ -48,6 +48,9 @@ const char *issuer_root_pem(const struct issuer *s);
  * CA that cannot sign must be looked at. */
 int issuer_sign(struct issuer *s, struct bytes message, struct buf *ret, struct err *err) MUST_USE;
 
+/* True when the signature over the message is by the issuer's key. */
+bool issuer_signed(const struct issuer *s, struct bytes message, struct bytes signature);
+
 /* What `certq ca init` makes: a root (once) and an issuing CA under it. P-256, SHA-256. */
 struct issuer_plan {
     const char *root_certificate, *root_key; /* files; both there: used, neither: made */

@@ -58,9 +58,9 @@ DEFINE_AUTO_STRUCT(spki_checker);
 int spki_check(struct spki_checker *c, const struct spki *key, const struct spki_rules *rules,
     struct err *err) MUST_USE;
 
-/* Checks a signature by that key; `algorithm` is the content of an AlgorithmIdentifier. RSA PKCS#1
- * v1.5 and ECDSA with SHA-256/384/512, Ed25519. Call spki_check first. */
-int spki_verify(struct spki_checker *c, const struct spki *key, struct bytes algorithm,
-    struct bytes message, struct bytes signature, struct err *err) MUST_USE;
+/* Checks a signature by the key spki_check took last; `algorithm` is the content of an
+ * AlgorithmIdentifier. RSA PKCS#1 v1.5 and ECDSA with SHA-256/384/512, Ed25519. Input errors. */
+int spki_verify(struct spki_checker *c, struct bytes algorithm, struct bytes message,
+    struct bytes signature, struct err *err) MUST_USE;
 
 #endif
