@@ -164,7 +164,7 @@ static void set_date(GMimeObject *part, int64_t time_ms, int offset_minutes)
 }
 
 /* All headers sit on the one part: a GMimeMessage around it parses them back and adds nothing. */
-* / static void set_headers(GMimeObject *part, const struct message_facts *f)
+static void set_headers(GMimeObject *part, const struct message_facts *f)
 {
     AUTO_BUF id = {0};
     buf_printf(&id, " <%s@%s>", f->id, f->id_domain);
