@@ -7,6 +7,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -129,6 +130,28 @@ int file_write(const char *path, struct bytes content, mode_t mode, struct err *
 int file_create(const char *path, struct bytes content, mode_t mode, struct err *err)
 {
     return write_beside(path, content, mode, false, err);
+}
+
+void file_unlock(int *fd)
+{
+    close_fd(fd);
+    *fd = -1;
+}
+
+int file_lock(const char *path, int *ret_fd, struct err *err)
+{
+    AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat locked, named;
+    if (fd < 0)
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_TEMPORARY, NULL, "%s: %s", path,
+            strerror(errno));
+    /* Writing replaces the file: who locked the one that was replaced must look again. */
+    if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &locked) || stat(path, &named) ||
+        locked.st_ino != named.st_ino || locked.st_dev != named.st_dev)
+        return err_set(err, ERR_CONFLICT, NULL, "%s: somebody else is changing it", path);
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
 }
 
 char *file_beside(const char *file, const char *relative)

@@ -18,6 +18,11 @@ int file_read_secret(const char *path, size_t most, struct secret **ret, struct 
 int file_write(const char *path, struct bytes content, mode_t mode, struct err *err) MUST_USE;
 /* As file_write, but refuses (conflict) when the file exists: for keys. */
 int file_create(const char *path, struct bytes content, mode_t mode, struct err *err) MUST_USE;
+/* Locks the file that has this name now, so that of two who read, change and write it none is lost;
+ * conflict when somebody else is at it. Closing *ret_fd unlocks. */
+int file_lock(const char *path, int *ret_fd, struct err *err) MUST_USE;
+void file_unlock(int *fd);
+#define AUTO_LOCK CLEANUP(file_unlock) int
 /* `relative` seen from the folder that holds `file`; absolute paths stay. The caller frees. */
 char *file_beside(const char *file, const char *relative) MUST_USE;
 

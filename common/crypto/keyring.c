@@ -7,17 +7,12 @@
 #include "base/random.h"
 #include "base/secret.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define KEY_LENGTH 32
 #define KEYS_MOST 1000
@@ -232,31 +227,12 @@ int keyring_generate(const char *path, int64_t now_ms, struct err *err)
     return file_create(path, (struct bytes){text->data, text->length}, 0600, err);
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-/* Locks the file that has this name now, so that of two who add a key none is lost. */
-static int lock(const char *path, int fd, struct err *err)
-{
-    struct stat locked, named;
-    if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &locked) || stat(path, &named) ||
-        locked.st_ino != named.st_ino || locked.st_dev != named.st_dev)
-        return err_set(err, ERR_CONFLICT, NULL, "%s: somebody else is changing it", path);
-    return 0;
-}
-
 int keyring_rotate(const char *path, int64_t now_ms, struct err *err)
 {
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_TEMPORARY, NULL, "%s: %s", path,
-            strerror(errno));
+    AUTO_LOCK lock = -1;
     AUTO(secret) old = NULL;
     AUTO(keyring) k = NULL;
-    if (lock(path, fd, err) || file_read_secret(path, FILE_MOST, &old, err) ||
+    if (file_lock(path, &lock, err) || file_read_secret(path, FILE_MOST, &old, err) ||
         parse_file(path, (struct bytes){old->data, old->length}, &k, err))
         return -1;
     if (k->count == KEYS_MOST)
