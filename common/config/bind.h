@@ -31,7 +31,7 @@ enum bind_kind {
     BIND_CALL,  /* function */
 };
 
-/* What BIND_TEXTS fills: an owned array of owned texts. */
+/* An owned array of owned texts. */
 struct texts {
     char **items;
     size_t count;
@@ -46,7 +46,8 @@ struct bind_key {
     const char *const *words;     /* NULL-terminated */
     const struct bind_key *table; /* BIND_MAP, BIND_LIST; ends with a row without name */
     size_t size;                  /* BIND_LIST: bytes of one item, */
-    size_t count_offset;          /* and where its size_t count goes (array pointer at offset) */
+    size_t count_offset;          /* BIND_LIST, BIND_TEXTS: size_t (the pointer is at offset) */
+    void (*prepare)(void *item);  /* BIND_LIST: sets an item's defaults; may be NULL */
     int (*call)(const struct yaml_node *node, void *to, struct err *err);
 };
 
@@ -67,7 +68,7 @@ int bind_word(
 int bind_words(const struct yaml_node *node, const char *const *words, unsigned *ret,
     struct err *err) MUST_USE;
 int bind_texts(const struct yaml_node *node, struct texts *ret, struct err *err) MUST_USE;
-/* A list is asked for; `none` counts as an empty one. */
+/* The types' names are in the message. */
 int bind_expect(const struct yaml_node *node, enum yaml_type type, struct err *err) MUST_USE;
 /* True for the plain word `none`. */
 bool bind_is_none(const struct yaml_node *node);

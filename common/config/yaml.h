@@ -3,7 +3,7 @@
  * configuration needs: anchors, aliases, tags, several documents, duplicate keys, control
  * characters and anything past the bounds below are refused. The tree owns its texts; nodes are
  * borrowed from it. Errors are ERR_INPUT and read "FILE:LINE: KEY: what is wrong" (KEY a dotted
- * path).
+ * path). The free function is not called yaml_free: libyaml exports one and would call ours.
  */
 #ifndef CERTQ_CONFIG_YAML_H
 #define CERTQ_CONFIG_YAML_H
@@ -16,7 +16,7 @@
 
 #define YAML_BYTES_MOST (256 * 1024)
 #define YAML_DEPTH_MOST 12
-#define YAML_NODES_MOST 20000
+#define YAML_NODES_MOST 8000
 #define YAML_KEY_MOST 64
 
 enum yaml_type { YAML_NULL, YAML_TEXT, YAML_LIST, YAML_MAP };
@@ -34,19 +34,20 @@ struct yaml_node {
     struct yaml_node *first, *last, *next;
 };
 
-struct yaml; /* the tree */
+struct yaml_tree; /* the tree */
 
 /* Reads bytes; `file` is only named in errors. An empty document gives an empty map. */
-int yaml_read(const char *file, struct bytes text, struct yaml **ret, struct err *err) MUST_USE;
-void yaml_free(struct yaml *y);
-struct yaml_node *yaml_root(const struct yaml *y);
+int yaml_read(
+    const char *file, struct bytes text, struct yaml_tree **ret, struct err *err) MUST_USE;
+void yaml_tree_free(struct yaml_tree *y);
+struct yaml_node *yaml_root(const struct yaml_tree *y);
 /*
  * Lays `child` over a copy of `base`: maps are merged key by key, texts and lists replace, and a
  * null removes the base's key. Nodes keep the file and line they came from; both trees may be
  * freed afterwards.
  */
-int yaml_merge(
-    const struct yaml *base, const struct yaml *child, struct yaml **ret, struct err *err) MUST_USE;
+int yaml_merge(const struct yaml_tree *base, const struct yaml_tree *child, struct yaml_tree **ret,
+    struct err *err) MUST_USE;
 
 /* The child of a map; NULL when there is none or `map` is NULL or no map. */
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
@@ -57,6 +58,6 @@ void yaml_path(const struct yaml_node *node, struct buf *ret);
 /* Input error "FILE:LINE: KEY: " and the text. Always returns -1. */
 int yaml_error(const struct yaml_node *node, struct err *err, const char *format, ...)
     PRINTF_LIKE(3, 4);
-DEFINE_AUTO_STRUCT(yaml);
+DEFINE_AUTO_STRUCT(yaml_tree);
 
 #endif
