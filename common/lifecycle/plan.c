@@ -92,8 +92,8 @@ void plan_audit(struct plan *p, const char *event, const struct uuid *subject, j
 void plan_followup(struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args)
 {
     p->followups = mem_resize(p->followups, p->followup_count + 1, sizeof *p->followups);
-    p->followups[p->followup_count++] =
-        (struct plan_followup){uuid_new(), kind, priority, run_at_ms, args};
+    p->followups[p->followup_count++] = (struct plan_followup){
+        .id = uuid_new(), .kind = kind, .priority = priority, .run_at_ms = run_at_ms, .args = args};
 }
 
 json_t *plan_error(const struct plan *p)

@@ -1,0 +1,63 @@
+#include "lifecycle/decide_grant.h"
+
+#include "lifecycle/decide_mail.h"
+
+#include <stdio.h>
+
+void grant_clear(struct grant *g)
+{
+    issuance_clear(&g->issuance);
+}
+
+int grant_prepare(const struct decision *d, const struct policy *policy, const struct person *p,
+    const struct certificate *certificate, const struct request_key *key, struct grant *ret,
+    struct plan *plan, struct err *err)
+{
+    struct grant g = {.is_direct = policy->issue.path == PATH_DIRECT};
+    if (g.is_direct) {
+        if (issuance_make(d, policy, p, certificate, key, &g.issuance, plan, err))
+            return -1;
+    } else if (policy->code.is_used) {
+        if (d->ports->code_key(d->ports->arg, &g.code_key, err))
+            return -1;
+    }
+    *ret = g;
+    return 0;
+}
+
+/* A new generation makes every code given before worthless (I5). */
+static void give_code(const struct decision *d, struct certificate *c, const char *key)
+{
+    snprintf(c->code_key, sizeof c->code_key, "%s", key);
+    c->code_generation++;
+    d->ports->draw_nonce(d->ports->arg, c->code_nonce);
+    c->code_issued_ms = d->now_ms;
+}
+
+void grant_apply(const struct decision *d, struct grant *g, const struct granted *to,
+    json_t *result, struct plan *plan)
+{
+    struct certificate *c = to->certificate;
+    struct mail_order mail = {.event = MAIL_ISSUED,
+        .policy = to->policy,
+        .aggregate = to->aggregate,
+        .application = to->application,
+        .certificate = c,
+        .person = to->person};
+    const char *state = "awaiting-retrieval";
+    if (g->is_direct) {
+        issuance_apply(d, c, &g->issuance, to->key);
+        result_add_certificate(d, c, result);
+        mail_plan(d, &mail, plan);
+        state = "issued";
+    } else {
+        certificate_move(c, CERTIFICATE_AWAITING_RETRIEVAL);
+        if (g->code_key) {
+            give_code(d, c, g->code_key);
+            mail.event = MAIL_CODE;
+            mail_plan(d, &mail, plan);
+            state = "code-queued";
+        }
+    }
+    json_object_set_new(result, "state", json_string(state));
+}

@@ -1,0 +1,35 @@
+/*
+ * What an accepted application gets: a certificate code by mail (A8), a certificate that waits for
+ * its retrieval without one (E5), or a certificate. First what can fail, then what changes records.
+ */
+#ifndef CERTQ_LIFECYCLE_DECIDE_GRANT_H
+#define CERTQ_LIFECYCLE_DECIDE_GRANT_H
+
+#include "lifecycle/decide_certificate.h"
+
+struct grant {
+    const char *code_key; /* NULL: no code */
+    bool is_direct;
+    struct issuance issuance; /* of a direct one */
+};
+void grant_clear(struct grant *g);
+#define AUTO_GRANT CLEANUP(grant_clear) struct grant
+
+/* `key` only matters to direct issuance. The plan may be refused afterwards. */
+int grant_prepare(const struct decision *d, const struct policy *policy, const struct person *p,
+    const struct certificate *certificate, const struct request_key *key, struct grant *ret,
+    struct plan *plan, struct err *err) MUST_USE;
+
+struct granted {
+    const struct policy *policy;
+    const struct aggregate *aggregate;
+    struct application *application;
+    struct certificate *certificate;
+    const struct person *person;
+    const struct request_key *key;
+};
+/* Moves the certificate on, plans the mail, and says in `result` what became of it (its state). */
+void grant_apply(const struct decision *d, struct grant *g, const struct granted *to,
+    json_t *result, struct plan *plan);
+
+#endif

@@ -1,0 +1,324 @@
+#include "lifecycle/decide_issue.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "lifecycle/decide_grant.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- reading --- */
+
+static bool has(const json_t *args, const char *name)
+{
+    const json_t *value = json_object_get(args, name);
+    return value && !json_is_null(value);
+}
+
+/* The values that tell subscribers of a product apart, one a line (no field holds a line break). */
+static void make_unit_key(struct issue_request *r, struct plan *plan)
+{
+    AUTO_BUF key = {0};
+    for (size_t i = 0; i < r->policy->unit.subscriber_count; i++) {
+        const char *path = r->policy->unit.subscriber[i];
+        const struct policy_field *field = policy_field(r->policy, path);
+        const char *at = field ? field->args_path : path;
+        const char *value = strcmp(path, "email") == 0 ? r->email : json_text_at(r->args, at);
+        if (i)
+            buf_add_char(&key, '\n');
+        if (value && value[0])
+            buf_add_text(&key, value);
+        else
+            plan_bad_field(plan, at, "is missing: it tells the subscribers apart");
+    }
+    if (key.length > UNIT_KEY_MOST)
+        plan_bad_field(plan, "subscriber", "what tells subscribers apart is longer than %d bytes",
+            UNIT_KEY_MOST);
+    r->unit_key = buf_take_text(&key);
+}
+
+static void check_secret(const struct issue_request *r, struct plan *plan)
+{
+    bool given = has(r->args, "password");
+    if (r->policy->password.is_used && !given)
+        plan_bad_field(plan, "password", "is missing");
+    else if (!r->policy->password.is_used && given)
+        plan_bad_field(plan, "password", "%s has no passwords", r->policy->name);
+}
+
+static void check_csr(const struct issue_request *r, struct plan *plan)
+{
+    bool given = has(r->args, "csr");
+    if (r->policy->issue.path == PATH_DIRECT && !given)
+        plan_bad_field(plan, "csr", "is missing: %s issues at once", r->policy->name);
+    else if (r->policy->issue.path == PATH_RETRIEVE && given)
+        plan_bad_field(plan, "csr", "is given at the retrieval, not here");
+}
+
+static void read_term(struct issue_request *r, struct plan *plan)
+{
+    const char *text = args_text(r->args, "term", 32, plan);
+    r->term = policy_term(r->policy, text);
+    if (!r->term)
+        plan_bad_field(plan, "term", "%s has no such term", r->policy->name);
+}
+
+static void read_names(struct issue_request *r, struct plan *plan)
+{
+    const char *email = json_text_at(r->subscriber, "email");
+    const char *user = json_text_at(r->subscriber, "user_id");
+    if (email && email[0])
+        r->email = email_fold(email);
+    if (user && utf8_length(bytes_of_text(user)) > USER_ID_MOST)
+        plan_bad_field(plan, "subscriber.user_id", "is longer than %d characters", USER_ID_MOST);
+    make_unit_key(r, plan);
+}
+
+/* What the certificate needs and the profile does not hold; NULL: nothing. */
+static json_t *request_json(const struct issue_request *r)
+{
+    json_t *request = NULL;
+    static const char *const names[] = {"term", "dns"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (!has(r->args, names[i]))
+            continue;
+        request = request ? request : json_object();
+        json_object_set(request, names[i], json_object_get(r->args, names[i]));
+    }
+    return request;
+}
+
+static void check_fields(const struct decision *d, struct issue_request *r, struct plan *plan)
+{
+    AUTO_TYPE(json, json_t) *fields = json_object();
+    if (!policy_check_fields(r->policy, r->args, fields)) {
+        const char *path;
+        json_t *message;
+        json_object_foreach(fields, path, message)
+            plan_bad_field(plan, path, "%s", json_string_value(message));
+    }
+    check_secret(r, plan);
+    check_csr(r, plan);
+    read_term(r, plan);
+    r->has_renews = args_uuid(r->args, "renews", &r->renews, plan);
+    if (plan->refused)
+        return;
+    read_names(r, plan);
+    struct uuid nobody = {{0}};
+    AUTO_PERSON person = person_of_args(&nobody, r->subscriber, request_json(r));
+    subject_check(d, r->policy, &person, plan);
+}
+
+static bool find_product(
+    const struct policy_set *policies, struct issue_request *r, struct plan *plan)
+{
+    const char *product = args_text(r->args, "product", POLICY_NAME_MOST, plan);
+    if (!product && !plan->refused)
+        plan_bad_field(plan, "product", "is missing");
+    if (plan->refused)
+        return false;
+    r->policy = policy_set_find(policies, product);
+    if (r->policy)
+        return true;
+    plan_bad_field(plan, "product", "there is no product \"%s\"", product);
+    return false;
+}
+
+bool issue_read(struct decision *d, const struct policy_set *policies, const json_t *args,
+    struct issue_request *ret, struct plan *plan)
+{
+    static const char *const known[] = {"product", "subscriber", "password", "contract", "csr",
+        "dns", "term", "renews", "by", NULL};
+    *ret = (struct issue_request){.args = args, .subscriber = json_object_get(args, "subscriber")};
+    if (!actor_read(d, args, plan) || !find_product(policies, ret, plan))
+        return false;
+    if (ret->policy->unit.has_contract) {
+        plan_refuse(plan, "not-offered", "%s needs a contract, which cannot be made here yet",
+            ret->policy->name);
+        return false;
+    }
+    if (!actor_may(d, ret->policy, PROC_ISSUE, args, plan))
+        return false;
+    args_known(args, known, plan);
+    if (!json_is_object(ret->subscriber))
+        plan_bad_field(plan, "subscriber", ret->subscriber ? "must be an object" : "is missing");
+    else
+        check_fields(d, ret, plan);
+    return !plan->refused;
+}
+
+void issue_request_clear(struct issue_request *r)
+{
+    free(r->unit_key);
+    free(r->email);
+    r->unit_key = r->email = NULL;
+}
+
+/* --- deciding --- */
+
+struct draft { /* what will be attached once nothing can fail any more */
+    struct application application;
+    struct certificate certificate;
+};
+
+static void draft_rows(const struct decision *d, const struct issue_request *r,
+    struct uuid subscriber, struct draft *ret)
+{
+    const struct policy *p = r->policy;
+    struct application a = {.row = ROW_NEW,
+        .id = d->ports->draw_id(d->ports->arg),
+        .subscriber = subscriber,
+        .certificate = d->ports->draw_id(d->ports->arg),
+        .state = APPLICATION_APPROVED,
+        .job = d->job,
+        .created_ms = d->now_ms};
+    snprintf(a.kind, sizeof a.kind, "issue");
+    snprintf(a.charge_reason, sizeof a.charge_reason, "%s", policy_word(charge, p->issue.charge));
+    a.charged = p->issue.charge == CHARGE_FREE       ? CHARGED_NO
+                : p->issue.charge == CHARGE_UPSTREAM ? CHARGED_UPSTREAM
+                                                     : CHARGED_YES;
+    struct certificate c = {.row = ROW_NEW,
+        .id = a.certificate,
+        .subscriber = subscriber,
+        .application = a.id,
+        .serial_length = SERIAL_BYTES,
+        .predecessor = r->has_renews ? r->renews : (struct uuid){{0}},
+        .root = a.certificate,
+        .created_ms = d->now_ms};
+    snprintf(c.product, sizeof c.product, "%s", p->name);
+    snprintf(c.issuer, sizeof c.issuer, "%s", p->certificate.issuer);
+    d->ports->draw_serial(d->ports->arg, c.serial);
+    *ret = (struct draft){a, c};
+}
+
+/* Applications that lived on the profile of before keep a copy of it (B7). */
+static void keep_profile(struct aggregate *a)
+{
+    for (size_t i = 0; i < a->application_count; i++) {
+        struct application *row = a->applications[i];
+        AUTO_TYPE(json, json_t) *request =
+            row->request ? json_loads(row->request, 0, NULL) : json_object();
+        if (!request || json_object_get(request, "subscriber"))
+            continue;
+        json_t *profile = json_loads(a->subscriber.profile, 0, NULL);
+        if (!profile)
+            continue;
+        json_object_set_new(request, "subscriber", profile);
+        free(row->request);
+        row->request = json_dumps(request, JSON_COMPACT);
+        row_touch(&row->row);
+    }
+}
+
+static void update_subscriber(struct aggregate *a, const struct issue_request *r)
+{
+    struct subscriber *s = &a->subscriber;
+    char *profile = json_dumps(r->subscriber, JSON_COMPACT);
+    if (s->profile && strcmp(s->profile, profile) != 0)
+        keep_profile(a);
+    free(s->profile);
+    s->profile = profile;
+    text_set(&s->email, r->email);
+    text_set(&s->user_id, json_text_at(r->subscriber, "user_id"));
+    snprintf(s->language, sizeof s->language, "%s",
+        policy_word(
+            language, policy_language_of(r->policy, json_text_at(r->subscriber, "language"))));
+    bool keeps_first = r->policy->credentials.password == AGE_FIRST_APPLICATION; /* B10 */
+    if (r->password && !(keeps_first && s->password))
+        text_set(&s->password, r->password);
+    s->is_withdrawn = false;
+    row_touch(&s->row);
+}
+
+static struct aggregate *new_subscriber(
+    const struct decision *d, const struct issue_request *r, struct uuid id)
+{
+    struct aggregate *a = aggregate_new();
+    a->subscriber.row = ROW_NEW;
+    a->subscriber.id = id;
+    a->subscriber.unit_key = mem_text(r->unit_key);
+    a->subscriber.created_ms = d->now_ms;
+    snprintf(a->subscriber.product, sizeof a->subscriber.product, "%s", r->policy->name);
+    return a;
+}
+
+/* A2: a renewal is a fresh application, made while the old certificate lives. */
+static bool renews_check(const struct decision *d, const struct issue_request *r,
+    const struct aggregate *a, struct plan *plan)
+{
+    if (!r->has_renews)
+        return true;
+    const struct certificate *old = a ? aggregate_certificate(a, &r->renews) : NULL;
+    if (!old)
+        plan_bad_field(plan, "renews", "is no certificate of this subscriber");
+    else if (old->state != CERTIFICATE_VALID)
+        plan_bad_field(plan, "renews", "is %s", certificate_state_word(old->state));
+    else if (certificate_is_expired(old, d->now_ms))
+        plan_bad_field(plan, "renews", "has expired; apply without it");
+    return !plan->refused;
+}
+
+static json_t *result_of(const struct application *a)
+{
+    json_t *result = json_object();
+    json_object_set_new(result, "application", json_uuid(&a->id));
+    json_object_set_new(result, "certificate", json_uuid(&a->certificate));
+    json_object_set_new(result, "chargeable",
+        a->charged == CHARGED_UPSTREAM ? json_null() : json_boolean(a->charged == CHARGED_YES));
+    json_object_set_new(result, "charge_reason", json_string(a->charge_reason));
+    return result;
+}
+
+/* Attaches the rows; from here on nothing can fail. */
+static void accept(const struct decision *d, const struct issue_request *r, struct aggregate *a,
+    struct draft *draft, struct grant *grant, struct person *person, struct plan *plan)
+{
+    json_t *result = result_of(&draft->application);
+    bool waits = draft->application.state == APPLICATION_AWAITING_APPROVAL;
+    update_subscriber(a, r);
+    struct application *application = aggregate_add_application(a);
+    *application = draft->application;
+    struct certificate *certificate = aggregate_add_certificate(a);
+    *certificate = draft->certificate;
+    if (waits && r->key) {
+        person->request = person->request ? person->request : json_object();
+        json_object_set_new(person->request, "key", key_to_json(r->key));
+    }
+    if (person->request)
+        application->request = json_dumps(person->request, JSON_COMPACT);
+    if (waits) {
+        certificate_move(certificate, CERTIFICATE_AWAITING_APPROVAL);
+        json_object_set_new(result, "state", json_string("awaiting-approval"));
+    } else {
+        struct granted to = {r->policy, a, application, certificate, person, r->key};
+        grant_apply(d, grant, &to, result, plan);
+    }
+    plan_audit(plan, "application.accepted", &certificate->id,
+        json_pack("{s:s, s:o, s:o, s:O}", "product", r->policy->name, "application",
+            json_uuid(&application->id), "subscriber", json_uuid(&a->subscriber.id), "state",
+            json_object_get(result, "state")));
+    plan_result(plan, result);
+}
+
+int decide_issue(const struct decision *d, const struct issue_request *r,
+    struct aggregate **aggregate, struct plan *plan, struct err *err)
+{
+    struct draft draft;
+    struct aggregate *a = *aggregate;
+    if (!renews_check(d, r, a, plan) || (r->key && !key_check(r->policy, r->key, plan)))
+        return 0;
+    struct uuid subscriber = a ? a->subscriber.id : d->ports->draw_id(d->ports->arg);
+    draft_rows(d, r, subscriber, &draft);
+    AUTO_PERSON person = person_of_args(&subscriber, r->subscriber, request_json(r));
+    AUTO_GRANT grant = {0};
+    if (r->policy->issue.approval != APPROVAL_NONE)
+        draft.application.state = APPLICATION_AWAITING_APPROVAL;
+    else if (grant_prepare(d, r->policy, &person, &draft.certificate, r->key, &grant, plan, err))
+        return -1;
+    if (plan->refused)
+        return 0;
+    if (!a)
+        *aggregate = a = new_subscriber(d, r, subscriber);
+    accept(d, r, a, &draft, &grant, &person, plan);
+    return 0;
+}

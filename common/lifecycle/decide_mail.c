@@ -1,0 +1,112 @@
+#include "lifecycle/decide_mail.h"
+
+#include "base/job.h"
+
+#include <stdio.h>
+
+static const char *const templates[POLICY_MAIL_EVENTS] = {
+    [MAIL_CODE] = "certificate-code",
+    [MAIL_ISSUED] = "certificate-issued",
+    [MAIL_REVOKED] = "certificate-revoked",
+};
+
+/* The address as it was given: letters may matter in a local part, whatever we look up by. */
+static const char *address_of(const struct mail_order *o, enum policy_party party)
+{
+    switch (party) {
+    case PARTY_SUBSCRIBER:
+        return person_value(o->person, "email");
+    case PARTY_ORGANISATION:
+        return person_value(o->person, "organisation.email");
+    default:
+        return NULL; /* contacts hang on contracts */
+    }
+}
+
+static void put(json_t *facts, const char *name, const char *value)
+{
+    if (value && value[0])
+        json_object_set_new(facts, name, json_string(value));
+}
+
+static void put_time(const struct decision *d, const struct mail_order *o,
+    enum policy_language language, json_t *facts, const char *name, int64_t time_ms)
+{
+    char text[64];
+    if (time_ms)
+        put(facts, name,
+            d->ports->time_text(d->ports->arg, time_ms, o->policy->zone, language, text));
+}
+
+/* "760日間", "1 year". */
+static void put_term(const struct mail_order *o, enum policy_language language, json_t *facts)
+{
+    static const char *const ja[] = {
+        [LENGTH_DAYS] = "日間", [LENGTH_MONTHS] = "か月間", [LENGTH_YEARS] = "年間"};
+    static const char *const en[] = {
+        [LENGTH_DAYS] = " day", [LENGTH_MONTHS] = " month", [LENGTH_YEARS] = " year"};
+    const struct length *term = person_term(o->person, o->policy);
+    char text[64];
+    if (language == LANGUAGE_JA)
+        snprintf(text, sizeof text, "%d%s", term->count, ja[term->unit]);
+    else
+        snprintf(
+            text, sizeof text, "%d%s%s", term->count, en[term->unit], term->count == 1 ? "" : "s");
+    put(facts, "validity", text);
+}
+
+static void put_certificate(const struct decision *d, const struct mail_order *o,
+    enum policy_language language, json_t *facts)
+{
+    const struct certificate *c = o->certificate;
+    if (o->event == MAIL_CODE) {
+        if (c->not_after_ms)
+            put_time(d, o, language, facts, "not_after", c->not_after_ms);
+        else
+            put_term(o, language, facts);
+        return;
+    }
+    put(facts, "common_name", subject_common_name(o->policy, o->person));
+    json_object_set_new(facts, "serial", json_serial(c));
+    put_time(d, o, language, facts, "not_before", c->not_before_ms);
+    put_time(d, o, language, facts, "not_after", c->not_after_ms);
+    put_time(d, o, language, facts, "revoked_on", c->revoked_ms);
+    if (c->code_key[0] && o->policy->credentials.needed[PROC_REISSUE] & POLICY_BIT(CREDENTIAL_CODE))
+        put(facts, "keep_code", "yes");
+}
+
+static json_t *facts_of(
+    const struct decision *d, const struct mail_order *o, enum policy_language language)
+{
+    json_t *facts = json_object();
+    const char *organisation =
+        person_value(o->person, language == LANGUAGE_JA ? "organisation.ja" : "organisation.latin");
+    put(facts, "service", o->policy->service[language]);
+    put(facts, "organisation", organisation);
+    put(facts, "name", person_name(o->person, language));
+    put_time(d, o, language, facts, "applied_on", o->application->created_ms);
+    put(facts, uuid_is_zero(&o->certificate->predecessor) ? "first" : "renewal", "yes");
+    put_certificate(d, o, language, facts);
+    return facts;
+}
+
+void mail_plan(const struct decision *d, const struct mail_order *o, struct plan *plan)
+{
+    const struct policy_recipients *to = &o->policy->mails[o->event];
+    const enum policy_language language =
+        policy_language_of(o->policy, o->aggregate->subscriber.language);
+    for (size_t i = 0; i < to->count; i++) {
+        const char *address = address_of(o, to->items[i].party);
+        if (!address)
+            continue;
+        json_t *args = json_object();
+        json_object_set_new(args, "template", json_string(templates[o->event]));
+        json_object_set_new(args, "recipient", json_string(address));
+        json_object_set_new(args, "language", json_string(policy_word(language, language)));
+        json_object_set_new(args, "certificate", json_uuid(&o->certificate->id));
+        json_object_set_new(args, "subscriber", json_uuid(&o->aggregate->subscriber.id));
+        json_object_set_new(args, "generation", json_integer(o->certificate->code_generation));
+        json_object_set_new(args, "facts", facts_of(d, o, language));
+        plan_followup(plan, KIND_MAIL, JOB_PRIORITY_DEFAULT, 0, args);
+    }
+}

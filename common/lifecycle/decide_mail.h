@@ -1,0 +1,22 @@
+/*
+ * Mails a decision wants sent: follow-up jobs of kind mail, one for each recipient the policy
+ * names, in the subscriber's language. Their args name template, recipient, certificate and code
+ * generation and carry the facts of the text, never a code (X5).
+ */
+#ifndef CERTQ_LIFECYCLE_DECIDE_MAIL_H
+#define CERTQ_LIFECYCLE_DECIDE_MAIL_H
+
+#include "lifecycle/decide_certificate.h"
+
+struct mail_order {
+    enum policy_mail event;
+    const struct policy *policy;
+    const struct aggregate *aggregate;
+    const struct application *application;
+    const struct certificate *certificate;
+    const struct person *person;
+};
+/* Nothing when the policy has no such mail. */
+void mail_plan(const struct decision *d, const struct mail_order *order, struct plan *plan);
+
+#endif
