@@ -83,20 +83,37 @@ static bool is_plain(const char *text)
 }
 
 /*
- * `text` as encoded words (RFC 2047) of whole characters, one a line, each line at most 76 columns
- * behind any header name of ours. GMime makes one word of a text without spaces, however long,
- * which RFC 2047 section 2 forbids and some readers show raw.
+ * The end of an encoded word that begins at `p`: whole characters (RFC 2047 section 5), and, where
+ * one can be had, a length that needs no padding, because some readers join the base64 of words.
+ */
+static const uint8_t *word_end(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *any = p, *whole = p;
+    for (const uint8_t *next = p; next < end;) {
+        utf8_next(&next, end);
+        if (next - p > WORD_BYTES)
+            break;
+        any = next;
+        if ((next - p) % 3 == 0 || next == end)
+            whole = next;
+    }
+    return whole > p ? whole : any;
+}
+
+/*
+ * `text` as encoded words, one a line, each line at most 76 columns behind any header name of ours.
+ * GMime makes one word of a text without spaces, however long, which RFC 2047 section 2 forbids and
+ * some readers show raw.
  */
 static void add_words(struct buf *ret, const char *text)
 {
     const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
     for (bool first = true; p < end; first = false) {
-        const uint8_t *from = p, *next = p;
-        while (next < end && (utf8_next(&next, end), next - from <= WORD_BYTES))
-            p = next;
+        const uint8_t *next = word_end(p, end);
         buf_add_text(ret, first ? " =?UTF-8?B?" : "\n =?UTF-8?B?");
-        base64_encode((struct bytes){from, (size_t)(p - from)}, ret);
+        base64_encode((struct bytes){p, (size_t)(next - p)}, ret);
         buf_add_text(ret, "?=");
+        p = next;
     }
 }
 

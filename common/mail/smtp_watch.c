@@ -61,13 +61,12 @@ bool watch_write(struct smtp_watch *w, const char *data, size_t length)
 static void see_line(struct smtp_watch *w)
 {
     const char *p = w->line;
-    bool is_last = w->line_length < 4 || p[3] != '-';
     int code = 0;
     for (int i = 0; i < 3; i++)
         code = w->line_length > 3 && p[i] >= '0' && p[i] <= '9' && code >= 0
                    ? code * 10 + (p[i] - '0')
                    : -1;
-    if (is_last) {
+    if (code < 0 || p[3] != '-') {
         w->code = code > 0 ? code : 1; /* 1: something that is no reply */
         size_t skip = code > 0 ? 4 : 0;
         smtp_clean(w->line + skip, w->line_length - skip, w->text);
