@@ -112,7 +112,7 @@ CREATE TABLE application (
     kind          VARCHAR(32)  NOT NULL,
     state         ENUM('awaiting-approval','approved','rejected','withdrawn') NOT NULL,
     job           BINARY(16)   NOT NULL,
-    chargeable    TINYINT      NOT NULL,
+    chargeable    TINYINT      NULL, -- NULL: for upstream to say
     charge_reason VARCHAR(64)  NOT NULL,
     request       MEDIUMTEXT   NULL,
     decided_ms    BIGINT       NULL,
@@ -195,7 +195,8 @@ CREATE TABLE mail (
     date_ms     BIGINT          NOT NULL,
     sent_ms     BIGINT          NULL,
     created_ms  BIGINT          NOT NULL,
-    KEY recipient (recipient, id)
+    KEY recipient (recipient, id),
+    KEY certificate (certificate)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Append-only: nobody but the administrator may UPDATE or DELETE (schema/grants.sql).
@@ -209,5 +210,6 @@ CREATE TABLE audit (
     actor      VARCHAR(128) NOT NULL,
     event      VARCHAR(48) NOT NULL,
     subject    BINARY(16)  NOT NULL,
-    detail     MEDIUMTEXT  NULL
+    detail     MEDIUMTEXT  NULL,
+    KEY subject (subject)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

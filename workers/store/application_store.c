@@ -1,0 +1,124 @@
+#include "store/application_store.h"
+
+#include "store/value.h"
+
+#include <string.h>
+
+static const struct statement load = {"application.load",
+    "SELECT a.id, a.subscriber, a.certificate, a.kind, a.state, a.job, a.chargeable, "
+    "a.charge_reason, a.request, a.decided_ms, a.decided_by, a.note, a.created_ms FROM " ID_LIST
+    " STRAIGHT_JOIN application a ON a.subscriber = v.id ORDER BY a.id",
+    "bi", "bbbttbittitti"};
+
+static void read_row(const struct db_value *v, struct application *a)
+{
+    *a = (struct application){.row = ROW_STORED,
+        .id = value_uuid(&v[0]),
+        .subscriber = value_uuid(&v[1]),
+        .certificate = value_uuid(&v[2]),
+        .job = value_uuid(&v[5]),
+        .charged = v[6].type == DB_NULL ? CHARGED_UPSTREAM
+                   : v[6].integer       ? CHARGED_YES
+                                        : CHARGED_NO,
+        .request = value_text(&v[8]),
+        .decided_ms = value_int(&v[9]),
+        .decided_by = value_text(&v[10]),
+        .note = value_text(&v[11]),
+        .created_ms = value_int(&v[12])};
+    value_word(&v[3], a->kind, sizeof a->kind);
+    application_state_find(v[4].bytes, &a->state);
+    value_word(&v[7], a->charge_reason, sizeof a->charge_reason);
+}
+
+int application_load(struct db *db, const struct uuid *subscribers, size_t n,
+    struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg, struct err *err)
+{
+    struct db_value params[] = {db_bytes(id_list_bytes(subscribers, n)), db_int((int64_t)n)};
+    struct db_value row[13];
+    if (db_query(db, &load, params, err))
+        return -1;
+    int more;
+    while ((more = db_fetch(db, row, err)) > 0) {
+        struct uuid subscriber = value_uuid(&row[1]);
+        struct aggregate *a = of(arg, &subscriber);
+        if (a)
+            read_row(row, aggregate_add_application(a));
+    }
+    db_finish(db);
+    return more;
+}
+
+static struct db_value charged(const struct application *a)
+{
+    return a->charged == CHARGED_UPSTREAM ? db_null() : db_int(a->charged == CHARGED_YES);
+}
+
+static const struct statement insert = {"application.insert",
+    "INSERT INTO application (id, subscriber, certificate, kind, state, job, chargeable, "
+    "charge_reason, request, decided_ms, decided_by, note, created_ms) VALUES "
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "bbbttbittitti", ""};
+
+int application_insert(
+    struct db *db, const struct application *const *rows, size_t n, struct err *err)
+{
+    enum { WIDTH = 13 };
+    struct db_value *v = mem_zero(n * WIDTH, sizeof *v);
+    for (size_t i = 0; i < n; i++) {
+        const struct application *a = rows[i];
+        struct db_value row[WIDTH] = {db_uuid(&a->id), db_uuid(&a->subscriber),
+            db_id_or_null(&a->certificate), db_text(a->kind),
+            db_text(application_state_word(a->state)), db_uuid(&a->job), charged(a),
+            db_text(a->charge_reason), db_text(a->request), db_time_or_null(a->decided_ms),
+            db_text(a->decided_by), db_text(a->note), db_int(a->created_ms)};
+        memcpy(&v[i * WIDTH], row, sizeof row);
+    }
+    int result = db_run_bulk(db, &insert, v, n, NULL, err);
+    free(v);
+    return result;
+}
+
+static const struct statement update = {"application.update",
+    "UPDATE application SET state = ?, request = ?, decided_ms = ?, decided_by = ?, note = ? "
+    "WHERE id = ?",
+    "ttittb", ""};
+
+int application_update(
+    struct db *db, const struct application *const *rows, size_t n, struct err *err)
+{
+    enum { WIDTH = 6 };
+    struct db_value *v = mem_zero(n * WIDTH, sizeof *v);
+    for (size_t i = 0; i < n; i++) {
+        const struct application *a = rows[i];
+        struct db_value row[WIDTH] = {db_text(application_state_word(a->state)),
+            db_text(a->request), db_time_or_null(a->decided_ms), db_text(a->decided_by),
+            db_text(a->note), db_uuid(&a->id)};
+        memcpy(&v[i * WIDTH], row, sizeof row);
+    }
+    int result = db_run_bulk(db, &update, v, n, NULL, err);
+    free(v);
+    return result;
+}
+
+static const struct statement find = {"application.find",
+    "SELECT a.id, a.subscriber FROM " ID_LIST " STRAIGHT_JOIN application a ON a.id = v.id", "bi",
+    "bb"};
+
+int application_find(
+    struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers, struct err *err)
+{
+    struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
+    struct db_value row[2];
+    memset(ret_subscribers, 0, n * sizeof *ret_subscribers);
+    if (db_query(db, &find, params, err))
+        return -1;
+    int more;
+    while ((more = db_fetch(db, row, err)) > 0) {
+        struct uuid id = value_uuid(&row[0]);
+        for (size_t i = 0; i < n; i++)
+            if (uuid_equal(&ids[i], &id))
+                ret_subscribers[i] = value_uuid(&row[1]);
+    }
+    db_finish(db);
+    return more;
+}

@@ -1,0 +1,20 @@
+/* The rows of application. All (tx) but application_find. */
+#ifndef CERTQ_WORKERS_STORE_APPLICATION_STORE_H
+#define CERTQ_WORKERS_STORE_APPLICATION_STORE_H
+
+#include "db/db.h"
+#include "lifecycle/model.h"
+
+/* The applications of these subscribers, added to their aggregates in the order of their ids. */
+int application_load(struct db *db, const struct uuid *subscribers, size_t n,
+    struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg,
+    struct err *err) MUST_USE;
+int application_insert(
+    struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
+int application_update(
+    struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
+/* Whose they are; zero where there is no such application. n <= ID_LIST_MOST. */
+int application_find(struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers,
+    struct err *err) MUST_USE;
+
+#endif
