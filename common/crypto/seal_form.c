@@ -41,6 +41,12 @@ static bool skip(struct bytes *in, int class, int tag)
     return take(in, class, tag, &ignored);
 }
 
+static bool take_number(struct bytes *in, uint8_t value)
+{
+    struct bytes got;
+    return take(in, UNIVERSAL(V_ASN1_INTEGER), &got) && got.length == 1 && got.data[0] == value;
+}
+
 static int refuse(struct err *err, const char *text)
 {
     return err_set(err, ERR_INPUT, NULL, "%s", text);
@@ -55,10 +61,12 @@ static int check_content(struct bytes content, struct err *err)
         return refuse(err, "it is not well-formed DER AuthEnvelopedData");
     if (!IS(cipher, aes_256_gcm))
         return refuse(err, "its cipher is not AES-256-GCM");
-    if (!take(&algorithm, UNIVERSAL(V_ASN1_SEQUENCE), &parameters) ||
+    if (!take(&algorithm, UNIVERSAL(V_ASN1_SEQUENCE), &parameters) || algorithm.length ||
         !take(&parameters, UNIVERSAL(V_ASN1_OCTET_STRING), &nonce) ||
-        nonce.length != NONCE_LENGTH || !skip(&content, CONTEXT(0)) || content.length)
-        return refuse(err, "its AES-256-GCM nonce or content is not as RFC 5084 wants it");
+        nonce.length != NONCE_LENGTH || !take_number(&parameters, TAG_LENGTH) ||
+        parameters.length || !skip(&content, CONTEXT(0)) || content.length)
+        return refuse(err, "its AES-256-GCM parameters or content are not a nonce of 12 bytes, a "
+                           "tag of 16 and bytes");
     return 0;
 }
 
@@ -77,7 +85,7 @@ int seal_form_check(struct bytes der, struct err *err)
         return refuse(err, "it is not CMS AuthEnvelopedData");
     if (!take(&top, CONTEXT(0), &explicit) || top.length ||
         !take(&explicit, UNIVERSAL(V_ASN1_SEQUENCE), &body) || explicit.length ||
-        !skip(&body, UNIVERSAL(V_ASN1_INTEGER)))
+        !take_number(&body, 0))
         return refuse(err, "it is not well-formed DER AuthEnvelopedData");
     (void)skip(&body, CONTEXT(0)); /* originatorInfo: certificates we do not look at */
     if (!skip(&body, UNIVERSAL(V_ASN1_SET)) || !take(&body, UNIVERSAL(V_ASN1_SEQUENCE), &content))
