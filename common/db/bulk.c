@@ -1,0 +1,130 @@
+/*
+ * Bulk execution: many rows of parameters in one round trip. Connector/C wants each parameter as a
+ * column: an array of values, one of lengths, one of indicators (NULL or not), with one bind layout
+ * for the statement's life, so a statement run in bulk is prepared apart from its single form.
+ */
+#include "base/mem.h"
+#include "db/inside.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define VALUE_OVERHEAD 10 /* most bytes the protocol adds to a value */
+
+struct columns {
+    size_t params;
+    MYSQL_BIND *binds;
+    union cell {
+        int64_t integer;
+        const void *data;
+    } * cells;
+    unsigned long *lengths;
+    char *indicators;
+};
+
+static void columns_clear(struct columns *c)
+{
+    free(c->binds);
+    free(c->cells);
+    free(c->lengths);
+    free(c->indicators);
+}
+
+static void columns_make(struct columns *c, const struct statement *s, size_t params, size_t rows)
+{
+    c->params = params;
+    c->binds = mem_zero(params, sizeof *c->binds);
+    c->cells = mem_zero(params * rows, sizeof *c->cells);
+    c->lengths = mem_zero(params * rows, sizeof *c->lengths);
+    c->indicators = mem_zero(params * rows, 1);
+    for (size_t i = 0; i < params; i++) {
+        db_bind_type(&c->binds[i], s->params[i]);
+        c->binds[i].buffer = &c->cells[i * rows];
+        c->binds[i].length = &c->lengths[i * rows];
+        c->binds[i].u.indicator = &c->indicators[i * rows];
+    }
+}
+
+static void columns_fill(struct columns *c, const struct db_value *params, size_t rows)
+{
+    _Static_assert(sizeof(union cell) == sizeof(int64_t), "the library steps by the value's size");
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t i = 0; i < c->params; i++) {
+            const struct db_value *value = &params[row * c->params + i];
+            const size_t at = i * rows + row;
+            const bool is_integer = c->binds[i].buffer_type == MYSQL_TYPE_LONGLONG;
+            if (value->type == DB_NULL) {
+                c->indicators[at] = STMT_INDICATOR_NULL;
+                continue;
+            }
+            assert((value->type == DB_INT) == is_integer);
+            c->indicators[at] = STMT_INDICATOR_NONE;
+            if (is_integer) {
+                c->cells[at].integer = value->integer;
+            } else {
+                c->cells[at].data = value->bytes.data ? (const void *)value->bytes.data : "";
+                c->lengths[at] = value->bytes.length;
+            }
+        }
+    }
+}
+
+static int run_part(struct db *db, struct prepared *p, const struct db_value *params, size_t rows,
+    int64_t *total, struct err *err)
+{
+    CLEANUP(columns_clear) struct columns c;
+    const unsigned count = (unsigned)rows;
+    columns_make(&c, p->statement, p->params, rows);
+    columns_fill(&c, params, rows);
+    mysql_stmt_attr_set(p->handle, STMT_ATTR_ARRAY_SIZE, &count);
+    if (mysql_stmt_bind_param(p->handle, c.binds) || mysql_stmt_execute(p->handle))
+        return db_fault(
+            db, p->statement->name, mysql_stmt_errno(p->handle), mysql_stmt_error(p->handle), err);
+    *total += (int64_t)mysql_stmt_affected_rows(p->handle);
+    return 0;
+}
+
+static size_t row_bytes(const struct db_value *row, size_t params)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < params; i++)
+        bytes += VALUE_OVERHEAD + (row[i].type == DB_INT ? 0 : row[i].bytes.length);
+    return bytes;
+}
+
+/* How many of the rows go into one message: half of what the server takes, but at least one row. */
+static size_t rows_that_fit(
+    const struct db *db, const struct db_value *params, size_t count, size_t rows)
+{
+    size_t bytes = 0, n = 0;
+    while (n < rows) {
+        bytes += row_bytes(&params[n * count], count);
+        if (n && bytes > db->packet_bytes / 2)
+            break;
+        n++;
+    }
+    return n;
+}
+
+int db_run_bulk(struct db *db, const struct statement *s, const struct db_value *params,
+    size_t rows, int64_t *ret_rows, struct err *err)
+{
+    int64_t total = 0;
+    struct prepared *p = NULL;
+    assert(!db->reading && (!s->columns || !*s->columns));
+    if (rows && (db_ready(db, err) || db_prepare(db, s, true, &p, err)))
+        return -1;
+    while (rows) {
+        const size_t n = rows_that_fit(db, params, p->params, rows);
+        if (n == 1 && row_bytes(params, p->params) + 1024 > db->packet_bytes)
+            return err_set(err, ERR_INPUT, "too-large",
+                "%s: a row is longer than the server takes (max_allowed_packet)", s->name);
+        if (run_part(db, p, params, n, &total, err))
+            return -1;
+        params += n * p->params;
+        rows -= n;
+    }
+    if (ret_rows)
+        *ret_rows = total;
+    return 0;
+}
