@@ -30,7 +30,7 @@ struct link_loop {
     const struct worker *worker;
     struct mailbox *mailbox;
     void *zmq;
-    struct curve_keys *keys; /* NULL: plain */
+    struct curve_pair *keys; /* NULL: plain */
     struct broker_link *links;
     size_t count;
     size_t groups; /* in this process, all brokers */
@@ -94,7 +94,7 @@ static int open_socket(struct link_loop *loop, struct broker_link *l, struct err
     zmq_setsockopt(l->socket, ZMQ_LINGER, &zero, sizeof zero);
     zmq_setsockopt(l->socket, ZMQ_SNDHWM, &hwm, sizeof hwm);
     zmq_setsockopt(l->socket, ZMQ_RCVHWM, &hwm, sizeof hwm);
-    if (loop->keys && curve_client(l->socket, loop->keys, l->endpoint->key, err))
+    if (loop->keys && curve_as_client(l->socket, loop->keys, l->endpoint->key, err))
         return -1;
     if (zmq_connect(l->socket, l->endpoint->workers))
         return err_set(err, ERR_INPUT, NULL, "connect.brokers: %s: %s", l->endpoint->workers,
@@ -186,7 +186,8 @@ static int on_error(
     struct worker_error m;
     if (worker_error_parse(body, &m, err))
         return -1;
-    AUTO_TEXT code = bytes_to_text(m.code), text = bytes_to_text(m.text);
+    AUTO_TEXT code = bytes_to_text(m.code);
+    AUTO_TEXT text = bytes_to_text(m.text);
     if (strcmp(code, "unknown-worker") == 0) { /* the broker is new: tell it who we are */
         l->state = LINK_CALLING;
         send_ready(loop, l);
@@ -350,7 +351,7 @@ static void close_links(struct link_loop *loop)
         free(l->held);
     }
     free(loop->links);
-    curve_keys_free(loop->keys);
+    curve_pair_free(loop->keys);
     zmq_ctx_term(loop->zmq);
 }
 
@@ -358,7 +359,7 @@ int link_run(const struct worker *w, struct mailbox *mailbox, int signal_fd, str
 {
     const struct config_connect *connect = &w->config->connect;
     struct link_loop loop = {.worker = w, .mailbox = mailbox, .count = connect->broker_count};
-    if (connect->curve_key && curve_keys_load(connect->curve_key, &loop.keys, err))
+    if (connect->curve_key && curve_load(connect->curve_key, &loop.keys, err))
         return -1;
     loop.zmq = zmq_ctx_new();
     loop.links = mem_zero(loop.count, sizeof *loop.links);

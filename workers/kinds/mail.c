@@ -129,7 +129,7 @@ static int read_codes(struct batch *b, struct err *err)
     struct mail_code *codes = (struct mail_code *)(void *)memory;
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++)
-        if (!uuid_is_zero(b->mails[i]->row.certificate))
+        if (!uuid_is_zero(&b->mails[i]->row.certificate))
             codes[n++].certificate = b->mails[i]->row.certificate;
     if (n && mail_store_codes(b->worker->db, codes, n, err))
         return -1;
