@@ -115,6 +115,7 @@ static void load_refuses_what_cannot_issue(void **state)
 {
     (void)state;
     AUTO(issuer) made = pki_issuer("load");
+    assert_non_null(made);
     run("cp load.key open.key && chmod 640 open.key");
     run("openssl pkey -in load.key -aes256 -passout pass:x -out locked.key && chmod 600 "
         "locked.key");
