@@ -83,35 +83,40 @@ static bool is_plain(const char *text)
 }
 
 /*
- * The end of an encoded word that begins at `p`: whole characters (RFC 2047 section 5), and, where
- * one can be had, a length that needs no padding, because some readers join the base64 of words.
+ * The end of the longest run of whole characters (RFC 2047 section 5) from p of at most `most`
+ * bytes and, unless it reaches the end, a multiple of `step`; p itself when there is none.
  */
-static const uint8_t *word_end(const uint8_t *p, const uint8_t *end)
+static const uint8_t *word_end(const uint8_t *p, const uint8_t *end, ptrdiff_t most, int step)
 {
-    const uint8_t *any = p, *whole = p;
+    const uint8_t *found = p;
     for (const uint8_t *next = p; next < end;) {
         utf8_next(&next, end);
-        if (next - p > WORD_BYTES)
+        if (next - p > most)
             break;
-        any = next;
-        if ((next - p) % 3 == 0 || next == end)
-            whole = next;
+        if ((next - p) % step == 0 || next == end)
+            found = next;
     }
-    return whole > p ? whole : any;
+    return found;
 }
 
 /*
  * `text` as encoded words, one a line, each line at most 76 columns behind any header name of ours.
  * GMime makes one word of a text without spaces, however long, which RFC 2047 section 2 forbids and
- * some readers show raw.
+ * some readers show raw. Some readers join the base64 of words, so only the last one has padding; a
+ * stretch that allows no such cut (a four-byte character shifts all that follow) goes out as Q.
  */
 static void add_words(struct buf *ret, const char *text)
 {
     const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
     for (bool first = true; p < end; first = false) {
-        const uint8_t *next = word_end(p, end);
-        buf_add_text(ret, first ? " =?UTF-8?B?" : "\n =?UTF-8?B?");
-        base64_encode((struct bytes){p, (size_t)(next - p)}, ret);
+        const uint8_t *next = word_end(p, end, WORD_BYTES, 3);
+        const bool is_q = next == p;
+        buf_printf(ret, "%s =?UTF-8?%c?", first ? "" : "\n", is_q ? 'Q' : 'B');
+        if (is_q)
+            for (next = word_end(p, end, WORD_BYTES / 2, 1); p < next; p++)
+                buf_printf(ret, "=%02X", *p);
+        else
+            base64_encode((struct bytes){p, (size_t)(next - p)}, ret);
         buf_add_text(ret, "?=");
         p = next;
     }
