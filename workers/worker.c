@@ -9,6 +9,7 @@
 #include "mail/template.h"
 #include "pki/issuer.h"
 #include "setup/database.h"
+#include "signer.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -64,7 +65,7 @@ static int load_keys(struct worker *w, struct err *err)
         seal_opener_load(c->intake.key, c->intake.certificate, &w->opener, err))
         return err_context(err, "%s: intake", c->path);
     if (w->serves[KIND_MAIL] &&
-        (templates_load(c->templates, &w->templates, err) || smtp_new(&c->mail, &w->smtp, err)))
+        (template_set_load(c->templates, &w->templates, err) || smtp_new(&c->mail, &w->smtp, err)))
         return -1;
     return 0;
 }
@@ -103,8 +104,9 @@ void worker_free(struct worker *w)
     if (!w)
         return;
     db_free(w->db);
+    signer_free(w->signer);
     smtp_free(w->smtp);
-    templates_free(w->templates);
+    template_set_free(w->templates);
     seal_opener_free(w->opener);
     keyring_free(w->codes);
     for (size_t i = 0; w->issuers && i < w->config->issuer_count; i++)

@@ -15,8 +15,9 @@ struct keyring;
 struct seal_opener;
 struct issuer;
 struct policy_set;
-struct templates;
+struct template_set;
 struct smtp;
+struct signer;
 
 struct worker {
     const struct config *config;
@@ -26,11 +27,12 @@ struct worker {
     size_t group_most; /* --group */
     struct db *db;     /* of the job thread */
     struct policy_set *policies;
-    struct keyring *codes;       /* NULL when no kind needs codes */
-    struct seal_opener *opener;  /* intake keys; NULL when no kind unseals */
-    struct issuer **issuers;     /* as config->issuers; NULL when no kind signs */
-    struct templates *templates; /* mail workers only, and smtp */
+    struct keyring *codes;          /* NULL when no kind needs codes */
+    struct seal_opener *opener;     /* intake keys; NULL when no kind unseals */
+    struct issuer **issuers;        /* as config->issuers; NULL when no kind signs */
+    struct template_set *templates; /* mail workers only, and smtp */
     struct smtp *smtp;
+    struct signer *signer; /* made when first needed */
 };
 
 /* Loads what the kinds need. Errors are configuration errors (exit 78 material). */

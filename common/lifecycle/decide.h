@@ -90,6 +90,8 @@ struct decision {
  * credentials. Bad words, unknown members and over-long names are bad fields.
  */
 bool actor_read(struct decision *d, const json_t *args, struct plan *plan);
+/* The audit columns again: a plan is emptied when its decision has to be taken anew. */
+void actor_record(const struct decision *d, struct plan *plan);
 /* May this actor do this, in this way, with this evidence? Refuses with `forbidden`, or names the
  * evidence that is missing. */
 bool actor_may(const struct decision *d, const struct policy *policy,

@@ -109,14 +109,19 @@ static bool read_by(struct actor *actor, const json_t *by, struct plan *plan)
     return !plan->refused;
 }
 
+void actor_record(const struct decision *d, struct plan *plan)
+{
+    plan_by(plan, policy_word(actor, d->actor.role), policy_word(channel, d->actor.how),
+        d->actor.name[0] ? d->actor.name : NULL);
+}
+
 bool actor_read(struct decision *d, const json_t *args, struct plan *plan)
 {
     d->actor = (struct actor){ACTOR_SUBSCRIBER, CHANNEL_CREDENTIALS, ""};
     const json_t *by = json_object_get(args, "by");
     if (by && !json_is_null(by) && !read_by(&d->actor, by, plan))
         return false;
-    plan_by(plan, policy_word(actor, d->actor.role), policy_word(channel, d->actor.how),
-        d->actor.name[0] ? d->actor.name : NULL);
+    actor_record(d, plan);
     return true;
 }
 

@@ -305,6 +305,7 @@ int decide_issue(const struct decision *d, const struct issue_request *r,
 {
     struct draft draft;
     struct aggregate *a = *aggregate;
+    actor_record(d, plan);
     if (!renews_check(d, r, a, plan) || (r->key && !key_check(r->policy, r->key, plan)))
         return 0;
     struct uuid subscriber = a ? a->subscriber.id : d->ports->draw_id(d->ports->arg);

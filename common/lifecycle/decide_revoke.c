@@ -1,0 +1,170 @@
+#include "lifecycle/decide_revoke.h"
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "lifecycle/decide_mail.h"
+
+#include <string.h>
+
+/* Hex, in either case, with or without colons. */
+static bool parse_serial(const char *text, uint8_t ret[static SERIAL_MOST], size_t *ret_length)
+{
+    char digits[2 * SERIAL_MOST + 1];
+    size_t n = 0;
+    for (; *text; text++) {
+        if (*text == ':' && n && n % 2 == 0)
+            continue;
+        if (n == sizeof digits - 1)
+            return false;
+        digits[n++] = *text;
+    }
+    *ret_length = n / 2;
+    return n && n % 2 == 0 && hex_decode(digits, n, ret);
+}
+
+static void read_which(const json_t *args, struct revoke_request *r, struct plan *plan)
+{
+    const char *serial = args_text(args, "serial", 3 * SERIAL_MOST, plan);
+    r->issuer = args_text(args, "issuer", MODEL_WORD - 1, plan);
+    r->has_certificate = args_uuid(args, "certificate", &r->certificate, plan);
+    if (r->has_certificate && serial)
+        plan_bad_field(plan, "serial", "name the certificate or its serial, not both");
+    else if (serial && !parse_serial(serial, r->serial, &r->serial_length))
+        plan_bad_field(plan, "serial", "must be 1 to %d bytes in hex", SERIAL_MOST);
+    else if (!serial && !r->has_certificate && !plan->refused)
+        plan_bad_field(plan, "certificate", "is missing: name the certificate or its serial");
+}
+
+bool revoke_read(
+    struct decision *d, const json_t *args, struct revoke_request *ret, struct plan *plan)
+{
+    static const char *const known[] = {
+        "certificate", "serial", "issuer", "reason", "note", "by", NULL};
+    *ret = (struct revoke_request){.args = args};
+    if (!actor_read(d, args, plan))
+        return false;
+    args_known(args, known, plan);
+    read_which(args, ret, plan);
+    ret->reason = args_text(args, "reason", NOTE_MOST, plan);
+    ret->note = args_text(args, "note", NOTE_MOST, plan);
+    return !plan->refused;
+}
+
+static void refuse_reason(const struct policy_reasons *reasons, const char *word, struct plan *plan)
+{
+    AUTO_BUF list = {0};
+    for (size_t i = 0; i < reasons->count; i++)
+        buf_printf(&list, "%s%s", i ? ", " : "", reasons->items[i].word);
+    plan_bad_field(plan, "reason", "%s; it must be one of: %s",
+        word ? "is not known" : "is missing", buf_text(&list));
+}
+
+/* The reason by the policy's word or its fallback; NULL: the plan is refused. */
+static const struct policy_reason *find_reason(const struct decision *d,
+    const struct revoke_request *r, const struct policy *policy, struct plan *plan)
+{
+    const struct policy_reasons *reasons = &policy->revoke.reasons;
+    const char *word = r->reason ? r->reason : reasons->fallback;
+    const struct policy_reason *reason = word ? policy_reason(reasons, word) : NULL;
+    if (reasons->is_free_text || policy->revoke.confirm != CONFIRM_NONE) {
+        plan_refuse(plan, "not-offered",
+            "%s revokes after a confirmation only, which cannot be recorded here yet",
+            policy->name);
+        return NULL;
+    }
+    if (!reason)
+        refuse_reason(reasons, r->reason, plan);
+    else if (reason->channels && !(reason->channels & POLICY_BIT(d->actor.how)))
+        plan_refuse(plan, "forbidden", "%s does not take a revocation for %s by %s", policy->name,
+            reason->word, policy_word(channel, d->actor.how));
+    return plan->refused ? NULL : reason;
+}
+
+static bool is_revocable(const struct decision *d, const struct certificate *c, struct plan *plan)
+{
+    switch (c->state) {
+    case CERTIFICATE_VALID:
+        if (!certificate_is_expired(c, d->now_ms))
+            return true;
+        plan_refuse(plan, "expired", "certificate %s expired on %s", uuid_s(&c->id),
+            clock_s(c->not_after_ms));
+        return false;
+    case CERTIFICATE_AWAITING_RETRIEVAL:
+        return true;
+    case CERTIFICATE_REVOKED:
+        plan_refuse(plan, "already-revoked", "certificate %s was revoked on %s (%s)",
+            uuid_s(&c->id), clock_s(c->revoked_ms), reason_name(c->reason));
+        return false;
+    case CERTIFICATE_CANCELLED:
+        plan_refuse(
+            plan, "cancelled", "certificate %s was cancelled before it was issued", uuid_s(&c->id));
+        return false;
+    case CERTIFICATE_AWAITING_APPROVAL:
+        plan_refuse(plan, "awaiting-approval",
+            "certificate %s is not issued: reject application %s instead", uuid_s(&c->id),
+            uuid_s(&c->application));
+        return false;
+    case CERTIFICATE_NEW:
+    case CERTIFICATE_STATE_COUNT:
+        break;
+    }
+    plan_refuse(plan, "not-found", "there is no certificate %s", uuid_s(&c->id));
+    return false;
+}
+
+static json_t *apply(const struct decision *d, struct certificate *c,
+    const struct policy_reason *reason, const struct revoke_request *r, struct plan *plan)
+{
+    const bool is_issued = c->state == CERTIFICATE_VALID;
+    const char *word = reason_name((enum reason)reason->crl);
+    if (is_issued)
+        certificate_revoke(c, (enum reason)reason->crl, d->now_ms, &d->job);
+    else
+        certificate_move(c, CERTIFICATE_CANCELLED);
+    plan_audit(plan, is_issued ? "certificate.revoked" : "certificate.cancelled", &c->id,
+        json_pack("{s:o, s:s, s:s, s:s?}", "serial", json_serial(c), "reason", word, "word",
+            reason->word, "note", r->note));
+    json_t *result = json_object();
+    json_object_set_new(result, "certificate", json_uuid(&c->id));
+    json_object_set_new(result, "serial", json_serial(c));
+    json_object_set_new(result, "state", json_string(certificate_state_word(c->state)));
+    if (is_issued) {
+        json_object_set_new(result, "revoke_at", json_time(c->revoked_ms));
+        json_object_set_new(result, "reason", json_string(word));
+    }
+    return result;
+}
+
+int decide_revoke(const struct decision *d, const struct revoke_request *r,
+    const struct policy *policy, struct aggregate *aggregate, struct certificate *certificate,
+    struct plan *plan, struct err *err)
+{
+    AUTO_PERSON person = {0};
+    actor_record(d, plan);
+    if (!aggregate || !certificate) {
+        plan_refuse(plan, "not-found", "there is no such certificate");
+        return 0;
+    }
+    if (!policy)
+        return err_set(
+            err, ERR_TEMPORARY, "damaged", "there is no policy of %s here", certificate->product);
+    if (!actor_may(d, policy, PROC_REVOKE, r->args, plan))
+        return 0;
+    const struct policy_reason *reason = find_reason(d, r, policy, plan);
+    if (!reason || !is_revocable(d, certificate, plan))
+        return 0;
+    const struct application *application =
+        aggregate_application(aggregate, &certificate->application);
+    if (!application)
+        return err_set(err, ERR_TEMPORARY, "damaged", "certificate %s has no application",
+            uuid_s(&certificate->id));
+    if (person_of_rows(aggregate, application, &person, err))
+        return -1;
+    plan_result(plan, apply(d, certificate, reason, r, plan));
+    if (certificate->state == CERTIFICATE_REVOKED) {
+        struct mail_order mail = {
+            MAIL_REVOKED, policy, aggregate, application, certificate, &person};
+        mail_plan(d, &mail, plan);
+    }
+    return 0;
+}
