@@ -33,6 +33,12 @@ void credentials_clear(struct credentials *c);
 bool credentials_suit(
     const struct decision *d, const struct credentials *c, const struct policy *policy);
 
+/*
+ * The unit key of the subscriber they name, where the product tells its subscribers apart by
+ * nothing else; NULL otherwise. The caller frees.
+ */
+char *credentials_unit_key(const struct credentials *c, const struct policy *policy) MUST_USE;
+
 /* A subscriber the e-mail address or user id fits. */
 struct candidate {
     struct aggregate *aggregate;

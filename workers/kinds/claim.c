@@ -1,0 +1,160 @@
+#include "kinds/claim.h"
+
+#include "crypto/scrypt.h"
+#include "kinds/ports.h"
+#include "kinds/secrets.h"
+#include "lifecycle/code.h"
+#include "store/subscriber_store.h"
+#include "unit.h"
+#include "worker.h"
+
+#include <string.h>
+
+/* --- prepare --- */
+
+/* Typing errors are told by the code alone, before anybody is looked for (B2). */
+static bool read_code(struct worker *w, struct task *task, struct claim *c)
+{
+    AUTO(secret) typed = NULL;
+    struct err err = {0};
+    if (!(c->credentials.given & POLICY_BIT(CREDENTIAL_CODE)))
+        return true;
+    if (!secret_open(w, task, "code", &typed))
+        return false;
+    if (code_parse((struct bytes){typed->data, typed->length}, &c->code, &err) != CODE_OK)
+        plan_bad_field(&task->plan, "code", "%s", err.text);
+    c->credentials.code = c->code;
+    return !task->plan.refused;
+}
+
+bool claim_prepare(
+    struct worker *w, struct task *task, enum policy_procedure procedure, struct claim *c)
+{
+    struct ports ports;
+    ports_of(w, NULL, &ports);
+    c->decision = decision_of(task, &ports);
+    if (!credentials_read(
+            &c->decision, w->policies, procedure, task->args, &c->credentials, &task->plan) ||
+        !read_code(w, task, c))
+        return false;
+    return !(c->credentials.given & POLICY_BIT(CREDENTIAL_PASSWORD)) ||
+           secret_open(w, task, "password", &c->password);
+}
+
+/* --- resolve --- */
+
+static void hits_free(struct claim_hit *hits, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(hits[i].tried);
+}
+
+static int find(struct db *db, const struct claim *c, const struct policy *policy,
+    struct subscriber_hit *ret, size_t most, size_t *ret_n, struct err *err)
+{
+    const struct credentials *by = &c->credentials;
+    AUTO_TEXT unit_key = credentials_unit_key(by, policy);
+    if (unit_key)
+        return subscriber_find_unit(db, policy->name, unit_key, ret, ret_n, err);
+    if (policy->credentials.needed[by->procedure] & POLICY_BIT(CREDENTIAL_EMAIL))
+        return subscriber_find_email(db, policy->name, by->email, ret, most, ret_n, err);
+    return subscriber_find_user(db, policy->name, by->user_id, ret, most, ret_n, err);
+}
+
+/* One more than fits tells that there are too many. */
+static int find_in(struct worker *w, struct task *task, struct claim *c,
+    const struct policy *policy, struct err *err)
+{
+    struct subscriber_hit found[TASK_AGGREGATES_MAX + 1];
+    size_t n = 0;
+    if (find(w->db, c, policy, found, ARRAY_LENGTH(found), &n, err))
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (c->hit_count == TASK_AGGREGATES_MAX) {
+            free(found[i].password);
+            plan_bad_field(&task->plan, "company_code", "is needed: too many subscribers fit");
+            continue;
+        }
+        c->hits[c->hit_count++] = (struct claim_hit){found[i].id, policy, found[i].password, false};
+    }
+    return 0;
+}
+
+/* What was compared in an earlier try of the transaction need not be compared again. */
+static const struct claim_hit *known(
+    const struct claim_hit *hit, const struct claim_hit *before, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (uuid_equal(&before[i].subscriber, &hit->subscriber) && before[i].tried && hit->tried &&
+            strcmp(before[i].tried, hit->tried) == 0)
+            return &before[i];
+    return NULL;
+}
+
+static int try_password(const struct worker *w, struct claim *c, const struct claim_hit *before,
+    size_t n, struct err *err)
+{
+    const struct config_scrypt *from = &w->config->scrypt;
+    const struct scrypt_params usual = {from->ln, from->r, from->p};
+    bool was_compared = false;
+    for (size_t i = 0; i < c->hit_count; i++) {
+        struct claim_hit *hit = &c->hits[i];
+        const struct claim_hit *same = known(hit, before, n);
+        if (same)
+            hit->fits = same->fits;
+        else if (hit->tried && scrypt_verify(c->password, hit->tried, &hit->fits, err))
+            return -1;
+        was_compared = was_compared || hit->tried;
+    }
+    if (!was_compared && n == 0)
+        scrypt_dummy(c->password, &usual);
+    return 0;
+}
+
+static int find_all(struct worker *w, struct task *task, struct claim *c, struct err *err)
+{
+    for (size_t i = 0; i < w->policies->count; i++)
+        if (credentials_suit(&c->decision, &c->credentials, w->policies->items[i]) &&
+            find_in(w, task, c, w->policies->items[i], err))
+            return -1;
+    return 0;
+}
+
+int claim_resolve(struct worker *w, struct task *task, struct claim *c, struct err *err)
+{
+    struct claim_hit before[TASK_AGGREGATES_MAX];
+    const size_t n = c->hit_count;
+    memcpy(before, c->hits, sizeof before);
+    c->hit_count = 0;
+    int result = find_all(w, task, c, err);
+    if (result == 0 && c->password && !task->plan.refused)
+        result = try_password(w, c, before, n, err);
+    hits_free(before, n);
+    for (size_t i = 0; i < c->hit_count; i++)
+        task->aggregates[i] = c->hits[i].subscriber;
+    task->aggregate_count = c->hit_count;
+    return result;
+}
+
+/* --- decide --- */
+
+size_t claim_candidates(const struct claim *c, const struct unit *unit,
+    struct candidate ret[static TASK_AGGREGATES_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->hit_count; i++) {
+        const struct claim_hit *hit = &c->hits[i];
+        struct aggregate *a = unit_find(unit, &hit->subscriber);
+        if (a)
+            ret[n++] = (struct candidate){a, hit->policy, hit->tried, hit->fits};
+    }
+    return n;
+}
+
+void claim_clear(struct claim *c)
+{
+    credentials_clear(&c->credentials);
+    secret_free(c->password);
+    secret_free(c->code);
+    hits_free(c->hits, c->hit_count);
+}

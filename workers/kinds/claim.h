@@ -1,0 +1,36 @@
+/*
+ * Credentials in a job, as retrieve and lookup share them: read and unsealed in prepare, the
+ * subscribers they may mean found in resolve, where the password is compared with each one's hash
+ * outside any transaction (and once with nobody's when there is none, so that the time is the
+ * same, B2), and handed to the decision once these subscribers are locked.
+ */
+#ifndef CERTQ_WORKERS_KINDS_CLAIM_H
+#define CERTQ_WORKERS_KINDS_CLAIM_H
+
+#include "kind_ops.h"
+#include "lifecycle/decide_credentials.h"
+
+struct claim_hit {
+    struct uuid subscriber;
+    const struct policy *policy;
+    char *tried; /* the hash compared with */
+    bool fits;
+};
+struct claim {
+    struct decision decision;
+    struct credentials credentials;
+    struct secret *password, *code;
+    struct claim_hit hits[TASK_AGGREGATES_MAX];
+    size_t hit_count;
+};
+
+/* False: the plan is refused. */
+bool claim_prepare(
+    struct worker *w, struct task *task, enum policy_procedure procedure, struct claim *c);
+int claim_resolve(struct worker *w, struct task *task, struct claim *c, struct err *err) MUST_USE;
+/* The candidates that are in the unit; borrowed from claim and unit. */
+size_t claim_candidates(const struct claim *c, const struct unit *unit,
+    struct candidate ret[static TASK_AGGREGATES_MAX]);
+void claim_clear(struct claim *c);
+
+#endif

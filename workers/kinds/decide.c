@@ -1,0 +1,64 @@
+/* decide: an operator approves or rejects an application that waits for it. */
+#include "base/mem.h"
+#include "kinds/kinds.h"
+#include "kinds/ports.h"
+#include "lifecycle/decide_approval.h"
+#include "lifecycle/policy_set.h"
+#include "store/application_store.h"
+#include "unit.h"
+#include "worker.h"
+
+struct approval {
+    struct decision decision;
+    struct approval_request request;
+};
+
+static void prepare(struct worker *w, struct task *task)
+{
+    struct approval *a = task->request = MEM_NEW(struct approval);
+    struct ports ports;
+    ports_of(w, NULL, &ports);
+    a->decision = decision_of(task, &ports);
+    (void)approval_read(&a->decision, task->args, &a->request, &task->plan);
+}
+
+static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
+{
+    struct uuid *ids = mem_zero(2 * n, sizeof *ids), *subscribers = ids + n;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = ((const struct approval *)tasks[i]->request)->request.application;
+    int result = application_find(w->db, ids, n, subscribers, err);
+    for (size_t i = 0; result == 0 && i < n; i++)
+        if (!uuid_is_zero(&subscribers[i]))
+            tasks[i]->aggregates[tasks[i]->aggregate_count++] = subscribers[i];
+    free(ids);
+    return result;
+}
+
+static void decide(struct worker *w, struct task *task, struct unit *unit)
+{
+    const struct approval *a = task->request;
+    struct ports ports;
+    struct err err = {0};
+    ports_of(w, unit, &ports);
+    struct decision d = a->decision;
+    d.ports = &ports.ports;
+    struct aggregate *aggregate =
+        task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
+    const struct policy *policy =
+        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    if (decide_approval(&d, &a->request, policy, aggregate, &task->plan, &err))
+        unit_fail(unit, &err);
+}
+
+static void release(struct task *task)
+{
+    free(task->request);
+    task->request = NULL;
+}
+
+const struct kind_ops decide_ops = {.id = KIND_DECIDE,
+    .prepare = prepare,
+    .resolve = resolve,
+    .decide = decide,
+    .release = release};

@@ -1,0 +1,76 @@
+/*
+ * retrieve: credentials and a certification request in, a certificate out. The request is checked
+ * and the password compared before the transaction; the certificate is signed inside it, from what
+ * was fixed when its code was given (I7), and given again to the same request (X6).
+ */
+#include "base/mem.h"
+#include "kinds/claim.h"
+#include "kinds/kinds.h"
+#include "kinds/ports.h"
+#include "lifecycle/decide_retrieve.h"
+#include "pki/request.h"
+#include "signer.h"
+#include "unit.h"
+#include "worker.h"
+
+struct retrieve {
+    struct claim claim;
+    struct request *csr;
+    struct request_key key;
+};
+
+static void prepare(struct worker *w, struct task *task)
+{
+    struct retrieve *r = task->request = MEM_NEW(struct retrieve);
+    struct err err = {0};
+    if (!claim_prepare(w, task, PROC_RETRIEVE, &r->claim) ||
+        !retrieve_read(task->args, &task->plan))
+        return;
+    const json_t *csr = json_object_get(task->args, "csr");
+    struct bytes text = {(const uint8_t *)json_string_value(csr), json_string_length(csr)};
+    if (signer_read_request(w->signer, text, &r->csr, &err))
+        plan_bad_field(&task->plan, "csr", "%s", err.text);
+    else
+        r->key = signer_key(r->csr);
+}
+
+static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct retrieve *r = tasks[i]->request;
+        if (claim_resolve(w, tasks[i], &r->claim, err))
+            return -1;
+    }
+    return 0;
+}
+
+static void decide(struct worker *w, struct task *task, struct unit *unit)
+{
+    const struct retrieve *r = task->request;
+    struct candidate candidates[TASK_AGGREGATES_MAX];
+    size_t n = claim_candidates(&r->claim, unit, candidates);
+    struct ports ports;
+    struct err err = {0};
+    ports_of(w, unit, &ports);
+    struct decision d = r->claim.decision;
+    d.ports = &ports.ports;
+    if (decide_retrieve(&d, &r->claim.credentials, &r->key, candidates, n, &task->plan, &err))
+        unit_fail(unit, &err);
+}
+
+static void release(struct task *task)
+{
+    struct retrieve *r = task->request;
+    if (!r)
+        return;
+    claim_clear(&r->claim);
+    request_free(r->csr);
+    free(r);
+    task->request = NULL;
+}
+
+const struct kind_ops retrieve_ops = {.id = KIND_RETRIEVE,
+    .prepare = prepare,
+    .resolve = resolve,
+    .decide = decide,
+    .release = release};
