@@ -15,6 +15,7 @@
 #include "mail/message.h"
 #include "mail/smtp.h"
 #include "report.h"
+#include "store/audit_store.h"
 #include "store/mail_store.h"
 #include "worker.h"
 
@@ -226,6 +227,15 @@ static void give_result(struct outgoing *m)
                                     "message_id", m->row.message_id, "smtp_reply", m->row.reply));
 }
 
+static int write_audit(struct batch *b, struct task *const *done, size_t n, struct err *err)
+{
+    CLEANUP(text_auto_free) char *memory = mem_zero(n, sizeof(struct audit_source));
+    struct audit_source *sources = (struct audit_source *)(void *)memory;
+    for (size_t i = 0; i < n; i++)
+        sources[i] = (struct audit_source){done[i]->job, &done[i]->plan};
+    return audit_insert(b->worker->db, sources, n, clock_now_ms(), err);
+}
+
 /* Completes the final ones in the open transaction. */
 static int complete(struct batch *b, struct err *err)
 {
@@ -240,6 +250,8 @@ static int complete(struct batch *b, struct err *err)
     }
     if (!n)
         return 0;
+    if (write_audit(b, done, n, err))
+        return -1;
     AUTO(completion) c = completion_new(done, n, clock_now_ms());
     return job_complete(b->worker->db, completion_rows(c), n, b->group, clock_now_ms(), err);
 }

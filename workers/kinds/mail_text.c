@@ -1,17 +1,18 @@
 #include "kinds/mail_text.h"
 
 #include "base/address.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/code.h"
 #include "lifecycle/code.h"
-#include "lifecycle/policy_set.h"
 #include "mail/message.h"
 #include "mail/template.h"
 #include "worker.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Offset of the Date header: the instant is what counts, readers show it in their own zone. */
+enum { JAPAN_MINUTES = 540 };
 
 static bool read_id(const json_t *args, const char *path, struct uuid *ret, struct plan *plan)
 {
@@ -39,10 +40,8 @@ struct mail_request *mail_request_read(
     struct mail_request *r = MEM_NEW(struct mail_request);
     struct err err = {0};
     r->template = need_text(args, "template", plan);
-    r->product = need_text(args, "product", plan);
     r->language = need_text(args, "language", plan);
     r->recipient = need_text(args, "recipient", plan);
-    r->name = json_text_at(args, "name");
     r->facts = json_at(args, "facts");
     const json_t *generation = json_at(args, "generation");
     r->generation = (uint32_t)json_integer_value(generation);
@@ -52,8 +51,6 @@ struct mail_request *mail_request_read(
         plan_bad_field(plan, "recipient", "%s", err.text);
     if (r->template && r->language && !template_set_find(w->templates, r->language, r->template))
         plan_bad_field(plan, "template", "no template %s/%s", r->language, r->template);
-    if (r->product && !policy_set_find(w->policies, r->product))
-        plan_bad_field(plan, "product", "no product %s", r->product);
     if (plan->refused) {
         free(r);
         return NULL;
@@ -70,35 +67,22 @@ void mail_request_free(struct mail_request *r)
     free(r);
 }
 
+static bool is_japanese(const struct mail_request *r)
+{
+    return strcmp(r->language, "ja") == 0;
+}
+
 bool mail_request_has_code(const struct worker *w, const struct mail_request *r)
 {
     return template_has_code(template_set_find(w->templates, r->language, r->template));
 }
 
-/* Facts for people: times written out in the product's zone, service and help added. */
-static json_t *readable_facts(
-    const struct worker *w, const struct mail_request *r, const struct policy *policy)
+/* The facts of the args, and whom to ask. */
+static json_t *complete_facts(const struct worker *w, const struct mail_request *r)
 {
-    json_t *facts = json_object();
-    int offset = (int)(zone_offset_ms(policy->zone) / 60000);
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)r->facts, key, value)
-    {
-        char date[TEMPLATE_DATE_TEXT];
-        int64_t ms;
-        if (clock_parse(json_string_value(value) ? json_string_value(value) : "",
-                json_string_length(value), &ms))
-            json_object_set_new(
-                facts, key, json_string(template_date(ms, offset, r->language, date)));
-        else
-            json_object_set(facts, key, value);
-    }
-    bool is_ja = strcmp(r->language, "ja") == 0;
     const struct config_mail *mail = &w->config->mail;
-    const char *service = policy->service[is_ja ? LANGUAGE_JA : LANGUAGE_EN];
-    json_object_set_new(facts, "service", json_string(service ? service : policy->name));
-    json_object_set_new(facts, "help", json_string(is_ja ? mail->help_ja : mail->help_en));
+    json_t *facts = r->facts ? json_copy((json_t *)(uintptr_t)r->facts) : json_object();
+    json_object_set_new(facts, "help", json_string(is_japanese(r) ? mail->help_ja : mail->help_en));
     return facts;
 }
 
@@ -117,8 +101,7 @@ int mail_compose(const struct worker *w, const struct task *task, const struct m
     struct buf *ret, struct err *err)
 {
     const struct mail_request *r = task->request;
-    const struct policy *policy = policy_set_find(w->policies, r->product);
-    AUTO_TYPE(json, json_t) *facts = readable_facts(w, r, policy);
+    AUTO_TYPE(json, json_t) *facts = complete_facts(w, r);
     AUTO(secret) text = NULL;
     AUTO(secret) body = NULL;
     AUTO_TEXT subject = NULL;
@@ -132,13 +115,13 @@ int mail_compose(const struct worker *w, const struct task *task, const struct m
         .id = uuid_s(&task->job->id),
         .id_domain = mail->message_id_domain,
         .from = mail->from,
-        .from_name = strcmp(r->language, "ja") == 0 ? mail->from_name_ja : mail->from_name_en,
+        .from_name = is_japanese(r) ? mail->from_name_ja : mail->from_name_en,
         .to = r->recipient,
-        .to_name = r->name,
+        .to_name = json_text_at(facts, "name"),
         .subject = subject,
         .language = r->language,
         .date_ms = task->job->created_ms,
-        .date_offset_minutes = (int)(zone_offset_ms(policy->zone) / 60000),
+        .date_offset_minutes = JAPAN_MINUTES,
         .body = {body->data, body->length},
     };
     return message_compose(&message, ret, err);

@@ -1,9 +1,8 @@
 /*
  * What a mail job asks for and the message made of it. The args of a mail job:
- * {"template", "product", "language", "recipient", "name"?, "subscriber"?, "certificate"?,
- *  "generation"?, "facts": {NAME: TEXT}}. Facts that are RFC 3339 times are written as people read
- * them in the product's zone; service and help come from policy and configuration; the code is
- * derived here, from the certificate's row, and is in no args (I6).
+ * {"template", "language", "recipient", "subscriber"?, "certificate"?, "generation"?,
+ *  "facts": {NAME: TEXT}}, as common/lifecycle/decide_mail.c writes them. Whom to ask comes from the
+ * configuration; the code is derived here, from the certificate's row, and is in no args (I6).
  */
 #ifndef CERTQ_WORKERS_MAIL_TEXT_H
 #define CERTQ_WORKERS_MAIL_TEXT_H
@@ -12,7 +11,7 @@
 #include "store/mail_store.h"
 
 struct mail_request {
-    const char *template, *product, *language, *recipient, *name; /* borrowed from args */
+    const char *template, *language, *recipient; /* borrowed from args */
     struct uuid certificate, subscriber;                          /* zero: none */
     uint32_t generation;
     const json_t *facts;

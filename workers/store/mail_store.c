@@ -37,7 +37,7 @@ static int take_row(struct mail_row *row, const struct db_value *v, struct err *
     row->exists = true;
     if (!find_state(v[1].bytes, &row->state))
         return err_set(err, ERR_FATAL, "bad-row", "mail %s: unknown state", uuid_s(&row->id));
-    row->holder = (struct uuid) { 0 };
+    row->holder = (struct uuid){0};
     if (v[2].type != DB_NULL && v[2].bytes.length == 16)
         memcpy(row->holder.b, v[2].bytes.data, 16);
     row->until_ms = v[3].integer;
@@ -47,16 +47,15 @@ static int take_row(struct mail_row *row, const struct db_value *v, struct err *
 
 int mail_store_read(struct db *db, struct mail_row *rows, size_t n, struct err *err)
 {
-    static const struct statement read = { "mail_read",
-        "SELECT m.id, m.state, m.holder, m.until_ms, m.tries FROM " DB_ID_LIST
-        " STRAIGHT_JOIN mail m ON m.id = v.id",
-        DB_ID_LIST_PARAMS, "btbii" };
-    AUTO_BUF ids = { 0 };
+    static const struct statement read = {"mail_read",
+        "SELECT m.id, m.state, m.holder, m.until_ms, m.tries FROM " DB_JOIN_IDS("mail m", "m.id"),
+        "bi", "btbii"};
+    AUTO_BUF ids = {0};
     for (size_t i = 0; i < n; i++) {
         rows[i].exists = false;
         buf_add(&ids, rows[i].id.b, 16);
     }
-    const struct db_value params[] = { db_bytes(buf_bytes(&ids)), db_int((int64_t)n) };
+    const struct db_value params[] = {db_bytes(buf_bytes(&ids)), db_int((int64_t)n)};
     struct db_value columns[5];
     if (db_query(db, &read, params, err))
         return -1;
@@ -83,37 +82,37 @@ enum { INSERT_COLUMNS = 15, UPDATE_COLUMNS = 7 };
 
 static void insert_params(const struct mail_row *r, struct db_value *p)
 {
-    const struct db_value row[INSERT_COLUMNS] = { db_uuid(&r->id), id_or_null(&r->certificate),
+    const struct db_value row[INSERT_COLUMNS] = {db_uuid(&r->id), id_or_null(&r->certificate),
         id_or_null(&r->subscriber), db_text(r->template), db_text(r->language),
         db_text(r->recipient), db_int(r->generation), db_text(mail_state_name(r->state)),
         id_or_null(&r->holder), db_int(r->until_ms), db_int(r->tries),
         r->reply[0] ? db_text(r->reply) : db_null(), db_text(r->message_id), db_int(r->date_ms),
-        db_int(r->created_ms) };
+        db_int(r->created_ms)};
     memcpy(p, row, sizeof row);
 }
 
 static void update_params(const struct mail_row *r, struct db_value *p)
 {
-    const struct db_value row[UPDATE_COLUMNS] = { db_text(mail_state_name(r->state)),
+    const struct db_value row[UPDATE_COLUMNS] = {db_text(mail_state_name(r->state)),
         id_or_null(&r->holder), db_int(r->until_ms), db_int(r->tries),
         r->reply[0] ? db_text(r->reply) : db_null(), r->sent_ms ? db_int(r->sent_ms) : db_null(),
-        db_uuid(&r->id) };
+        db_uuid(&r->id)};
     memcpy(p, row, sizeof row);
 }
 
 int mail_store_write(struct db *db, const struct mail_row *rows, size_t n, struct err *err)
 {
-    static const struct statement insert = { "mail_insert",
+    static const struct statement insert = {"mail_insert",
         "INSERT INTO mail (id, certificate, subscriber, template, language, recipient, generation, "
         "state, holder, until_ms, tries, reply, message_id, date_ms, created_ms) "
         "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "bbbtttitbiittii", "" };
-    static const struct statement update = { "mail_update",
+        "bbbtttitbiittii", ""};
+    static const struct statement update = {"mail_update",
         "UPDATE mail SET state = ?, holder = ?, until_ms = ?, tries = ?, reply = ?, sent_ms = ? "
         "WHERE id = ?",
-        "tbiitib", "" };
-    CLEANUP(text_auto_free) char *memory
-        = mem_zero(n * (INSERT_COLUMNS + UPDATE_COLUMNS), sizeof(struct db_value));
+        "tbiitib", ""};
+    CLEANUP(text_auto_free)
+    char *memory = mem_zero(n * (INSERT_COLUMNS + UPDATE_COLUMNS), sizeof(struct db_value));
     struct db_value *inserts = (struct db_value *)(void *)memory;
     struct db_value *updates = inserts + n * INSERT_COLUMNS;
     size_t new_rows = 0, old_rows = 0;
@@ -130,18 +129,18 @@ int mail_store_write(struct db *db, const struct mail_row *rows, size_t n, struc
 
 static int compare_codes(const void *a, const void *b)
 {
-    return uuid_compare(&((const struct mail_code *)a)->certificate,
-        &((const struct mail_code *)b)->certificate);
+    return uuid_compare(
+        &((const struct mail_code *)a)->certificate, &((const struct mail_code *)b)->certificate);
 }
 
 static void take_code(struct mail_code *c, const struct db_value *v)
 {
-    c->found = v[2].type != DB_NULL && v[4].bytes.length == sizeof c->nonce
-        && v[2].bytes.length < sizeof c->key;
+    c->found = v[2].type != DB_NULL && v[4].bytes.length == sizeof c->nonce &&
+               v[2].bytes.length < sizeof c->key;
     if (!c->found)
         return;
-    c->is_dead = bytes_equal(v[1].bytes, bytes_of_text("cancelled"))
-        || bytes_equal(v[1].bytes, bytes_of_text("revoked"));
+    c->is_dead = bytes_equal(v[1].bytes, bytes_of_text("cancelled")) ||
+                 bytes_equal(v[1].bytes, bytes_of_text("revoked"));
     memcpy(c->key, v[2].bytes.data, v[2].bytes.length);
     c->key[v[2].bytes.length] = '\0';
     c->generation = (uint32_t)v[3].integer;
@@ -150,15 +149,15 @@ static void take_code(struct mail_code *c, const struct db_value *v)
 
 int mail_store_codes(struct db *db, struct mail_code *codes, size_t n, struct err *err)
 {
-    static const struct statement read = { "mail_codes",
-        "SELECT c.id, c.state, c.code_key, c.code_generation, c.code_nonce FROM " DB_ID_LIST
-        " STRAIGHT_JOIN certificate c ON c.id = v.id",
-        DB_ID_LIST_PARAMS, "bttib" };
+    static const struct statement read = {"mail_codes",
+        "SELECT c.id, c.state, c.code_key, c.code_generation, c.code_nonce FROM " DB_JOIN_IDS(
+            "certificate c", "c.id"),
+        "bi", "bttib"};
     qsort(codes, n, sizeof *codes, compare_codes);
-    AUTO_BUF ids = { 0 };
+    AUTO_BUF ids = {0};
     for (size_t i = 0; i < n; i++)
         buf_add(&ids, codes[i].certificate.b, 16);
-    const struct db_value params[] = { db_bytes(buf_bytes(&ids)), db_int((int64_t)n) };
+    const struct db_value params[] = {db_bytes(buf_bytes(&ids)), db_int((int64_t)n)};
     struct db_value columns[5];
     if (db_query(db, &read, params, err))
         return -1;
