@@ -85,7 +85,8 @@ static json_t *facts_of(
     put(facts, "organisation", organisation);
     put(facts, "name", person_name(o->person, language));
     put_time(d, o, language, facts, "applied_on", o->application->created_ms);
-    put(facts, uuid_is_zero(&o->certificate->predecessor) ? "first" : "renewal", "yes");
+    bool renews = o->event != MAIL_CODE && !uuid_is_zero(&o->certificate->predecessor);
+    put(facts, renews ? "renewal" : "first", "yes");
     put_certificate(d, o, language, facts);
     return facts;
 }
