@@ -346,6 +346,13 @@ static int set_number(
 {
     int64_t n;
     switch (key->kind) {
+    case BIND_COUNT:
+        if (bind_is_none(node))
+            n = 0;
+        else if (bind_int(node, key->least, key->most, &n, err))
+            return -1;
+        *(int *)to = (int)n;
+        return 0;
     case BIND_SIZE:
         if (read_size(node, key, &n, err))
             return -1;
@@ -377,6 +384,7 @@ static int set_value(
     case BIND_OPTIONAL_PATH:
         return set_text(node, key, here, err);
     case BIND_INT:
+    case BIND_COUNT:
     case BIND_PORT:
     case BIND_SIZE:
     case BIND_MS:

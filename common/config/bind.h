@@ -19,6 +19,7 @@ enum bind_kind {
     BIND_PATH,     /* char *: a file, made absolute from the YAML file's folder */
     BIND_OPTIONAL_PATH,
     BIND_INT,   /* int within least..most */
+    BIND_COUNT, /* as BIND_INT, and `none` gives 0 */
     BIND_PORT,  /* uint16_t within 1..65535 */
     BIND_SIZE,  /* size_t within least..most */
     BIND_MS,    /* int64_t ms within least..most */

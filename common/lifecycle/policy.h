@@ -67,8 +67,9 @@ struct policy_recipients {
 /* A word a requester gives, and what it means on the CRL. */
 struct policy_reason {
     char *word;
-    int crl;           /* CRLReason, RFC 5280 5.3.1; never removeFromCRL or certificateHold */
+    int crl;           /* enum reason (RFC 5280 5.3.1); never a hold or removeFromCRL */
     bool is_urgent;    /* ahead of everything (D3, C6) */
+    bool is_silent;    /* withdraw: no mail to the subscriber, who died (A10) */
     bool is_emergency; /* reissue: an operator handles it at once, reviewed after (C6) */
     int force;         /* reissue: enum policy_timing the reason demands, -1: none (C6) */
     unsigned channels; /* revoke: only these, 0: as `who` says (D3) */
@@ -187,6 +188,7 @@ struct policy_reissue {
 };
 
 struct policy_effect_rule {
+    bool is_set; /* the product says something about this effect */
     int review;
     int charge;
     bool revokes;            /* the present certificate, at the request (A4, A5) */
