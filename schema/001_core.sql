@@ -26,6 +26,7 @@ CREATE TABLE job (
 
 -- Finished jobs for the retention period: the same id space as job (I3). Written in the transaction
 -- that has the effect (I2); group_id tells whose commit won. result is JSON without secrets.
+-- args is kept for dead jobs only, which an operator may retry.
 CREATE TABLE job_history (
     id          BINARY(16)        NOT NULL PRIMARY KEY,
     kind        VARCHAR(32)       NOT NULL,
@@ -42,7 +43,9 @@ CREATE TABLE job_history (
     finished_ms BIGINT            NOT NULL,
     result      LONGBLOB          NULL,
     followups   BLOB              NULL,
-    closed      TINYINT           NOT NULL DEFAULT 0
+    closed      TINYINT           NOT NULL DEFAULT 0,
+    priority    TINYINT UNSIGNED  NOT NULL DEFAULT 5,
+    args        LONGBLOB          NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
 
 -- Leases (I4): a broker owns a slot while it raises beat; another takes over by compare-and-set on

@@ -137,6 +137,10 @@ int db_execute(struct db *db, struct bytes sql, struct err *err) MUST_USE;
 int db_hold(struct db *db, const char *name, struct err *err) MUST_USE;
 int db_is_held(struct db *db, const char *name, bool *ret, struct err *err) MUST_USE;
 
+/* An array of values freed at scope end. */
+DEFINE_AUTO(db_values, struct db_value, free);
+#define AUTO_VALUES CLEANUP(db_values_auto_free) struct db_value *
+
 DEFINE_AUTO_STRUCT(db);
 
 #endif

@@ -31,7 +31,9 @@ struct accept {
  * the ids just inserted and takes back those it finds, commits. Duplicates within the batch are
  * judged against the first. Reruns itself on duplicate or lock conflicts (bounded) and after an
  * unsure commit; a batch that loses the connection twice is split until the guilty row stands alone
- * and is ACCEPT_REJECTED. ERR_TEMPORARY: the database is away, nothing was decided; call again.
+ * and is ACCEPT_REJECTED. ERR_TEMPORARY: the database is away; call again with the same batch. What
+ * an earlier call stored all the same is found by its slot and created_ms and is ACCEPT_NEW. Opens
+ * the connection when it is closed.
  */
 int job_accept(struct db *db, struct accept *batch, size_t n, struct err *err) MUST_USE;
 
@@ -48,13 +50,19 @@ struct job_change {
 /* RETRY: failures+1, attempt+1. CRASH: crashes+1, attempt+1. DEAD, CANCEL: into history. */
 int job_change(
     struct db *db, struct job_change *changes, size_t n, int64_t now_ms, struct err *err) MUST_USE;
-/* Puts dead jobs (history) back as ready with failures and crashes 0. */
+/*
+ * Puts a dead job (history) back as ready with failures and crashes 0; not done when there is no
+ * such dead job (of that client), or it was closed.
+ */
 int job_retry_dead(struct db *db, const struct uuid *id, uint16_t slot, int64_t now_ms,
     const char *client_or_null, bool *ret_done, struct err *err) MUST_USE;
 
 /* ---- reading (broker) ---- */
 
-/* Called for each job read; takes ownership of the job's heap content (kind is copied text). */
+/*
+ * Called for each job read: client and args (malloc) are the callee's from now on, kind is lent for
+ * the call. The connection must not be used from it. After an error some jobs may have been given.
+ */
 typedef void job_each(void *context, struct job *job);
 
 /*
@@ -75,7 +83,7 @@ struct job_record { /* everything known about one id, from either table */
     bool closed;
     char kind[JOB_KIND_MAX + 1], client[JOB_CLIENT_MAX + 1];
     uint8_t priority;
-    uint16_t slot;
+    uint16_t slot; /* of a waiting job */
     uint32_t attempt, failures, crashes;
     int64_t created_ms, run_at_ms, finished_ms;
     struct uuid group, parent;
@@ -83,8 +91,12 @@ struct job_record { /* everything known about one id, from either table */
     struct buf followups; /* ids, 16 bytes each */
     struct buf error;     /* last error of a waiting job */
 };
+/* The buffers are the callee's (job_record_clear). The connection must not be used from it. */
 typedef void job_record_each(void *context, struct job_record *record);
-/* Reads records for ids from job and job_history (both; an id in neither is not called). */
+/*
+ * Reads records for ids from job and job_history (both; an id in neither is not called). A waiting
+ * job is JOB_READY here whatever its run_at: the caller has the clock.
+ */
 int job_read_records(struct db *db, const struct uuid *ids, size_t n, job_record_each *each,
     void *context, struct err *err) MUST_USE;
 struct job_filter {
@@ -95,14 +107,24 @@ struct job_filter {
     int64_t since_ms; /* created since, 0: any */
     size_t most;
 };
+/*
+ * Newest id first, waiting jobs before finished ones, at most `most` together. Waiting ones are
+ * JOB_READY or JOB_SCHEDULED by `now_ms`; nothing is JOB_RUNNING here, only the broker knows that.
+ */
 int job_list(struct db *db, const struct job_filter *filter, int64_t now_ms, job_record_each *each,
     void *context, struct err *err) MUST_USE;
 void job_record_clear(struct job_record *r);
 
-/* titanic.close and first delivery: empties result (and marks closed). False when unknown. */
+/*
+ * titanic.close and first delivery: empties result and args of a finished job (and marks it
+ * closed). False when unknown; a waiting job is known and is not changed.
+ */
 int job_close(struct db *db, const struct uuid *id, bool mark_closed, bool *ret_known,
     struct err *err) MUST_USE;
-/* Deletes finished rows older than before_ms, at most `most`, walking by *cursor; 0 when through.
+/*
+ * One step of a walk over history in the order of ids: looks at the next `most` rows after *cursor
+ * (zero at first) and deletes those finished before before_ms. *ret_rows: looked at; 0 when
+ * through.
  */
 int job_purge(struct db *db, int64_t before_ms, size_t most, struct uuid *cursor, size_t *ret_rows,
     struct err *err) MUST_USE;
@@ -132,7 +154,10 @@ int job_complete(struct db *db, const struct job_completion *done, size_t n,
     const struct uuid *group, int64_t now_ms, struct err *err) MUST_USE;
 /* Inserts follow-up jobs. */
 int job_insert(struct db *db, const struct job *const *jobs, size_t n, struct err *err) MUST_USE;
-/* After an unsure commit: true when history has these ids with this group. Own transaction. */
+/*
+ * After an unsure commit: true when history has these ids with this group. Own transaction; waits
+ * for the lost one to end, up to the lock timeout (ERR_CONFLICT: ask again).
+ */
 int job_group_won(struct db *db, const struct uuid *ids, size_t n, const struct uuid *group,
     bool *ret_won, struct err *err) MUST_USE;
 
