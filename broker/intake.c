@@ -1,0 +1,260 @@
+#include "intake.h"
+
+#include "broker.h"
+#include "jobs.h"
+#include "metrics.h"
+#include "sealing.h"
+#include "waits.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "crypto/fingerprint.h"
+#include "crypto/secrets.h"
+
+#include <string.h>
+
+enum { DAY_MS = 86400000 };
+
+static bool lists(char *const *words, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(words[i], word) == 0)
+            return true;
+    return false;
+}
+
+static int check_kind(const struct config_client *rights, const struct kind *kind, struct err *err)
+{
+    if (kind->internal)
+        return err_set(
+            err, ERR_DENIED, "forbidden", "%s is certq's own: nobody submits it", kind->name);
+    if (kind->operators && !rights->is_operator)
+        return err_set(err, ERR_DENIED, "forbidden", "%s is for operators", kind->name);
+    if (rights->kinds && !lists(rights->kinds, rights->kind_count, kind->name))
+        return err_set(
+            err, ERR_DENIED, "forbidden", "client %s may not submit %s", rights->name, kind->name);
+    return 0;
+}
+
+/* Kinds about somebody's certificate, on whose behalf somebody acts. */
+static bool has_actor(const struct kind *kind)
+{
+    return kind->id != KIND_NOOP && kind->id != KIND_CRL && kind->durable;
+}
+
+/* Without `by` it is the subscriber with credentials (docs/protocol.md), and that is asserted too.
+ */
+static int check_actor(const struct config_client *rights, const struct kind *kind,
+    const json_t *args, struct err *err)
+{
+    if (!rights->roles && !rights->channels)
+        return 0;
+    const json_t *by = json_object_get(args, "by");
+    if (!by && !has_actor(kind))
+        return 0;
+    const char *role = json_string_value(json_object_get(by, "role"));
+    const char *how = json_string_value(json_object_get(by, "how"));
+    role = role ? role : "subscriber";
+    how = how ? how : "credentials";
+    if (rights->roles && !lists(rights->roles, rights->role_count, role))
+        return err_set(err, ERR_DENIED, "forbidden", "by.role: client %s may not act for %.40s",
+            rights->name, role);
+    if (rights->channels && !lists(rights->channels, rights->channel_count, how))
+        return err_set(err, ERR_DENIED, "forbidden", "by.how: client %s may not assert %.40s",
+            rights->name, how);
+    return 0;
+}
+
+static int check_priority(
+    const struct config_client *rights, const struct job_request *r, int *ret, struct err *err)
+{
+    int most = rights->priority;
+    if (r->has_priority && r->priority > most)
+        return err_set(err, ERR_DENIED, "forbidden", "priority: client %s may ask for at most %d",
+            rights->name, most);
+    int usual = most < JOB_PRIORITY_DEFAULT ? most : JOB_PRIORITY_DEFAULT;
+    *ret = r->has_priority ? r->priority : usual;
+    return 0;
+}
+
+/* Ids carry the real time, which the test clock does not move. */
+static int check_id(const struct broker *b, const struct kind *kind, const struct wish *wish,
+    const struct job_request *r, struct err *err)
+{
+    if (!r->has_id) {
+        if (kind->durable && wish->style != WISH_TITANIC)
+            return err_set(err, ERR_INPUT, "bad-request", "id: %s needs one", kind->name);
+        return 0;
+    }
+    int64_t made_ms = uuid_time_ms(&r->id), now_ms = b->now_ms - clock_shift_ms();
+    if (made_ms >= 0 && made_ms < now_ms - b->config->broker.retention_ms)
+        return err_set(err, ERR_INPUT, "bad-request",
+            "id: made at %s, before what is remembered (%lld days): it could be a repeat",
+            clock_s(made_ms), (long long)(b->config->broker.retention_ms / DAY_MS));
+    return 0;
+}
+
+static int note_plain(const struct secret_member *m, void *context, struct err *err)
+{
+    (void)err;
+    const char **first = context;
+    if (m->form == SECRET_PLAIN && !*first)
+        *first = m->name;
+    return 0;
+}
+
+static int check_secrets(struct broker *b, json_t *args, bool *ret_plain, struct err *err)
+{
+    const char *plain = NULL;
+    if (secrets_each(args, note_plain, (void *)&plain, err))
+        return -1;
+    if (plain && !b->sealing)
+        return err_set(err, ERR_INPUT, "bad-request",
+            "%s: send it sealed, this broker takes no "
+            "plain secrets",
+            plain);
+    *ret_plain = plain != NULL;
+    return 0;
+}
+
+/* An id in memory: the same request again waits with the first one. */
+static int join(struct broker *b, const struct item *item, const struct job *job,
+    const struct wish *wish, struct err *err)
+{
+    if (strcmp(item->job.client, job->client) != 0 ||
+        memcmp(item->job.fingerprint, job->fingerprint, sizeof job->fingerprint) != 0)
+        return err_set(err, ERR_CONFLICT, "conflict", "id: taken by a request with other content");
+    metric_count(REPEATED);
+    waits_add(b, &job->id, wish, item->kind->durable && item->state != ITEM_STORING);
+    return 0;
+}
+
+static int pass_on(struct broker *b, struct item *item, struct err *err)
+{
+    if (!item->kind->durable) {
+        jobs_put(b, item);
+        return 0;
+    }
+    if (!store_put(b->store, item))
+        return err_set(err, ERR_TEMPORARY, "busy", "too many requests wait for the database");
+    return 0;
+}
+
+static int add_item(struct broker *b, struct job *job, const struct kind *kind, json_t *seal,
+    const struct wish *wish, struct err *err)
+{
+    struct item *item = item_new(job, kind);
+    item->state = ITEM_STORING;
+    item->since_ms = b->tick_ms;
+    if (seal) {
+        item->seal = json_incref(seal);
+        if (!sealing_put(b->sealing, item)) {
+            item_free(item);
+            return err_set(err, ERR_TEMPORARY, "busy", "too many secrets wait to be sealed");
+        }
+    } else if (pass_on(b, item, err)) {
+        item_free(item);
+        return -1;
+    }
+    map_put(b->items, &item->job.id, item);
+    waits_add(b, &item->job.id, wish, false);
+    return 0;
+}
+
+static int make_job(struct broker *b, const struct kind *kind, const struct job_request *r,
+    const struct config_client *rights, struct job *job, struct err *err)
+{
+    int priority;
+    if (check_priority(rights, r, &priority, err))
+        return -1;
+    job->id = r->has_id ? r->id : uuid_new();
+    job->slot = b->next_slot;
+    job->priority = (uint8_t)priority;
+    job->run_at_ms = r->has_at && r->at_ms > b->now_ms ? r->at_ms : b->now_ms;
+    job->rank = job_rank(job->run_at_ms, priority);
+    job->created_ms = b->now_ms;
+    job->client = rights->name;
+    return fingerprint_compute(b->fingerprints, kind->name,
+        r->has_at ? r->at_ms : FINGERPRINT_NO_AT, r->args, job->fingerprint, err);
+}
+
+static int submit(struct broker *b, const struct kind *kind, const struct job_request *r,
+    const struct wish *asked, struct uuid *ret_id, struct err *err)
+{
+    const struct config_client *rights = asked->asker.client->party->rights;
+    struct job job = {0};
+    bool is_plain = false;
+    if (check_id(b, kind, asked, r, err) || check_actor(rights, kind, r->args, err) ||
+        check_secrets(b, r->args, &is_plain, err) || make_job(b, kind, r, rights, &job, err))
+        return -1;
+    *ret_id = job.id;
+    struct wish wish = *asked;
+    wish.accept_only = wish.style == WISH_JOB && wish.asker.version == CLIENT_MDP01 && r->has_at &&
+                       r->at_ms > b->now_ms + WISH_FAR_AHEAD_MS;
+    const struct item *known = map_get(b->items, &job.id);
+    if (known)
+        return join(b, known, &job, &wish, err);
+    AUTO_BUF rewritten = {0};
+    if (r->args_text.length) {
+        job.args = (uint8_t *)(uintptr_t)r->args_text.data;
+        job.args_length = r->args_text.length;
+    } else {
+        json_write(r->args, &rewritten);
+        job.args = rewritten.data;
+        job.args_length = rewritten.length;
+    }
+    if (is_plain)
+        job.args_length = 0; /* the sealer writes them: no copy of a secret is kept */
+    return add_item(b, &job, kind, is_plain ? r->args : NULL, &wish, err);
+}
+
+int intake_submit(struct broker *b, const struct kind *kind, struct bytes body,
+    const struct wish *wish, struct uuid *ret_id, struct err *err)
+{
+    *ret_id = (struct uuid){{0}};
+    const struct client *client = wish->asker.client;
+    if (b->is_draining)
+        return err_set(err, ERR_TEMPORARY, "unavailable", "this broker is stopping");
+    if (check_kind(client->party->rights, kind, err))
+        return -1;
+    if (!waits_may_add(b, client))
+        return err_set(err, ERR_TEMPORARY, "busy", "client %s waits for too many answers",
+            client->party->rights->name);
+    struct job_request r;
+    int failed = job_request_parse(body, b->config->broker.args_bytes, &r, err);
+    if (r.has_id)
+        *ret_id = r.id;
+    if (failed)
+        return -1;
+    failed = submit(b, kind, &r, wish, ret_id, err);
+    job_request_clear(&r);
+    return failed;
+}
+
+void intake_ask_worker(
+    struct broker *b, const struct kind *kind, struct bytes args, const struct wish *wish)
+{
+    struct job job = {
+        .id = uuid_new(),
+        .priority = JOB_PRIORITY_DEFAULT,
+        .run_at_ms = b->now_ms,
+        .rank = job_rank(b->now_ms, JOB_PRIORITY_DEFAULT),
+        .created_ms = b->now_ms,
+        .client = wish->asker.client->party->rights->name,
+        .args = (uint8_t *)(uintptr_t)args.data,
+        .args_length = args.length,
+    };
+    struct item *item = item_new(&job, kind);
+    map_put(b->items, &item->job.id, item);
+    waits_add(b, &item->job.id, wish, false);
+    jobs_put(b, item);
+}
+
+void intake_sealed(struct broker *b, struct item *item, const struct err *err)
+{
+    struct err why = *err;
+    if (!why.kind && pass_on(b, item, &why) == 0)
+        return;
+    waits_reject(b, &item->job.id, &why);
+    jobs_drop(b, item);
+}

@@ -1,0 +1,289 @@
+#include "waits.h"
+
+#include "broker.h"
+#include "metrics.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+enum { WAITERS_MOST = 250000 }; /* of one key's name */
+
+struct wait;
+struct waiter {
+    struct wish wish;
+    struct wait *wait;
+    struct waiter *next;                        /* of the same id */
+    struct waiter *client_next, *client_before; /* of the same client */
+    char tag[];
+};
+struct wait {
+    struct uuid id;
+    struct waiter *first;
+    uint16_t slot;  /* while absent; SLOTS_MAX: not known */
+    bool is_absent; /* in the list */
+    struct wait *absent_next, *absent_before;
+};
+struct waits {
+    struct map *by_id;
+    size_t waiters;
+    struct wait *absent_first, *absent_last; /* the longest not looked up first */
+};
+
+struct waits *waits_new(void)
+{
+    struct waits *w = MEM_NEW(struct waits);
+    w->by_id = map_new();
+    return w;
+}
+
+size_t waits_count(const struct waits *w)
+{
+    return w->waiters;
+}
+
+/* ---- the list of absent ones ---- */
+
+static void absent_remove(struct waits *w, struct wait *wait)
+{
+    if (!wait->is_absent)
+        return;
+    wait->is_absent = false;
+    if (wait->absent_before)
+        wait->absent_before->absent_next = wait->absent_next;
+    else
+        w->absent_first = wait->absent_next;
+    if (wait->absent_next)
+        wait->absent_next->absent_before = wait->absent_before;
+    else
+        w->absent_last = wait->absent_before;
+}
+
+static void absent_append(struct waits *w, struct wait *wait)
+{
+    wait->is_absent = true;
+    wait->absent_next = NULL;
+    wait->absent_before = w->absent_last;
+    if (w->absent_last)
+        w->absent_last->absent_next = wait;
+    else
+        w->absent_first = wait;
+    w->absent_last = wait;
+}
+
+void waits_absent(struct broker *b, const struct uuid *id, uint16_t slot)
+{
+    struct wait *wait = map_get(b->waits->by_id, id);
+    if (!wait)
+        return;
+    wait->slot = slot;
+    if (!wait->is_absent)
+        absent_append(b->waits, wait);
+}
+
+size_t waits_to_look_up(struct broker *b, struct uuid *ids, size_t most)
+{
+    struct waits *w = b->waits;
+    struct wait *last = w->absent_last, *next;
+    size_t n = 0;
+    for (struct wait *wait = w->absent_first; wait && n < most; wait = next) {
+        next = wait == last ? NULL : wait->absent_next;
+        absent_remove(w, wait);
+        if (map_get(b->items, &wait->id))
+            continue; /* it is in memory again */
+        absent_append(w, wait);
+        if (!backlog_owns(&b->backlog, wait->slot))
+            ids[n++] = wait->id;
+    }
+    return n;
+}
+
+/* ---- waiters ---- */
+
+static void free_wait(struct waits *w, struct wait *wait)
+{
+    absent_remove(w, wait);
+    map_remove(w->by_id, &wait->id);
+    free(wait);
+}
+
+/* Out of its client's list; the list of its id is the caller's. */
+static void free_waiter(struct broker *b, struct waiter *waiter)
+{
+    struct client *client = waiter->wish.asker.client;
+    if (waiter->client_before)
+        waiter->client_before->client_next = waiter->client_next;
+    else
+        client->waiters = waiter->client_next;
+    if (waiter->client_next)
+        waiter->client_next->client_before = waiter->client_before;
+    client->party->waiters--;
+    b->waits->waiters--;
+    client_release(b->clients, client);
+    free(waiter);
+}
+
+static void unlink_of_id(struct waiter *waiter)
+{
+    struct waiter **p = &waiter->wait->first;
+    while (*p != waiter)
+        p = &(*p)->next;
+    *p = waiter->next;
+}
+
+void waits_forget(struct broker *b, struct client *client)
+{
+    client_hold(client);
+    while (client->waiters) {
+        struct waiter *waiter = client->waiters;
+        struct wait *wait = waiter->wait;
+        unlink_of_id(waiter);
+        free_waiter(b, waiter);
+        if (!wait->first)
+            free_wait(b->waits, wait);
+    }
+    client_release(b->clients, client);
+}
+
+void waits_free(struct waits *w, struct broker *b)
+{
+    if (!w)
+        return;
+    size_t at = 0;
+    struct wait *wait;
+    while ((wait = map_next(w->by_id, &at, NULL))) {
+        struct waiter *next;
+        for (struct waiter *waiter = wait->first; waiter; waiter = next) {
+            next = waiter->next;
+            free_waiter(b, waiter);
+        }
+        free(wait);
+    }
+    map_free(w->by_id);
+    free(w);
+}
+
+bool waits_may_add(const struct broker *b, const struct client *client)
+{
+    (void)b;
+    return client->party->waiters < WAITERS_MOST;
+}
+
+bool waits_has(const struct waits *w, const struct uuid *id)
+{
+    return map_get(w->by_id, id) != NULL;
+}
+
+static bool is_same_asker(const struct waiter *a, const struct wish *wish)
+{
+    return a->wish.asker.client == wish->asker.client && a->wish.style == wish->style &&
+           bytes_equal(a->wish.asker.service, wish->asker.service);
+}
+
+/* A repeat on the same connection is the same waiter: a client that asks again gets one answer. */
+static struct waiter *find_same(const struct wait *wait, const struct wish *wish)
+{
+    for (struct waiter *a = wait->first; a; a = a->next)
+        if (is_same_asker(a, wish))
+            return a;
+    return NULL;
+}
+
+static void add_waiter(struct broker *b, struct wait *wait, const struct wish *wish)
+{
+    struct waiter *waiter = mem_zero(1, sizeof *waiter + wish->tag.length);
+    struct client *client = wish->asker.client;
+    waiter->wish = *wish;
+    if (wish->tag.length)
+        memcpy(waiter->tag, wish->tag.data, wish->tag.length);
+    waiter->wish.tag.data = (uint8_t *)waiter->tag;
+    waiter->wait = wait;
+    waiter->next = wait->first;
+    wait->first = waiter;
+    waiter->client_next = client->waiters;
+    if (client->waiters)
+        client->waiters->client_before = waiter;
+    client->waiters = waiter;
+    client_hold(client);
+    client->party->waiters++;
+    b->waits->waiters++;
+}
+
+/* ---- answers ---- */
+
+void waits_add(struct broker *b, const struct uuid *id, const struct wish *wish, bool is_accepted)
+{
+    if (is_accepted && wish_says_accepted(wish)) {
+        wish_accepted(b, wish, id);
+        if (wish_ends_accepted(wish))
+            return;
+    }
+    struct wait *wait = map_get(b->waits->by_id, id);
+    if (!wait) {
+        wait = MEM_NEW(struct wait);
+        wait->id = *id;
+        map_put(b->waits->by_id, &wait->id, wait);
+    }
+    struct waiter *same = find_same(wait, wish);
+    if (same) {
+        unlink_of_id(same);
+        free_waiter(b, same);
+    }
+    add_waiter(b, wait, wish);
+}
+
+void waits_accepted(struct broker *b, const struct uuid *id, bool is_over)
+{
+    struct wait *wait = map_get(b->waits->by_id, id);
+    if (!wait)
+        return;
+    struct waiter **p = &wait->first;
+    while (*p) {
+        struct waiter *waiter = *p;
+        bool is_last =
+            is_over ? waiter->wish.style == WISH_TITANIC : wish_ends_accepted(&waiter->wish);
+        if (is_last || (!is_over && wish_says_accepted(&waiter->wish)))
+            wish_accepted(b, &waiter->wish, id);
+        if (is_last) {
+            *p = waiter->next;
+            free_waiter(b, waiter);
+        } else {
+            p = &waiter->next;
+        }
+    }
+    if (!wait->first)
+        free_wait(b->waits, wait);
+}
+
+/* Takes the wait out; the caller answers its waiters and frees them. */
+static struct waiter *take_waiters(struct broker *b, const struct uuid *id)
+{
+    struct wait *wait = map_get(b->waits->by_id, id);
+    if (!wait)
+        return NULL;
+    struct waiter *first = wait->first;
+    free_wait(b->waits, wait);
+    return first;
+}
+
+void waits_end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result)
+{
+    struct uuid copy = *id; /* it may be the wait's own */
+    struct waiter *next;
+    for (struct waiter *waiter = take_waiters(b, id); waiter; waiter = next) {
+        next = waiter->next;
+        wish_end(b, &waiter->wish, &copy, state, result);
+        free_waiter(b, waiter);
+    }
+}
+
+void waits_reject(struct broker *b, const struct uuid *id, const struct err *err)
+{
+    struct uuid copy = *id;
+    struct waiter *next;
+    for (struct waiter *waiter = take_waiters(b, id); waiter; waiter = next) {
+        next = waiter->next;
+        wish_reject(b, &waiter->wish, &copy, err);
+        free_waiter(b, waiter);
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * Who waits for which job's answer. Any number for one id, any broker, any job (I12 was checked
+ * before). A waiter holds its client. Bounded for each key's name. Jobs that are waited for but not
+ * in this broker's memory are looked up in the database from time to time.
+ */
+#ifndef CERTQ_BROKER_WAITS_H
+#define CERTQ_BROKER_WAITS_H
+
+#include "wish.h"
+
+struct waits;
+
+struct waits *waits_new(void);
+void waits_free(struct waits *w, struct broker *b);
+size_t waits_count(const struct waits *w);
+/* False when this key's name waits for too much already. */
+bool waits_may_add(const struct broker *b, const struct client *client);
+/* Remembers the wish; `is_accepted`: the job is durable already, so the accepted answer goes now.
+ */
+void waits_add(struct broker *b, const struct uuid *id, const struct wish *wish, bool is_accepted);
+bool waits_has(const struct waits *w, const struct uuid *id);
+/* The job is durable. Has it ended (`is_over`), only those hear it who wait for nothing else. */
+void waits_accepted(struct broker *b, const struct uuid *id, bool is_over);
+/* The job ended: everybody gets it and waits no more. result: JSON or empty. */
+void waits_end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result);
+/* The request came to nothing: rejected. */
+void waits_reject(struct broker *b, const struct uuid *id, const struct err *err);
+/* The client went away. */
+void waits_forget(struct broker *b, struct client *client);
+/*
+ * The job left the memory, or never was in it. While this broker leases its slot (SLOTS_MAX: not
+ * known) it will come back by itself; else it is looked up.
+ */
+void waits_absent(struct broker *b, const struct uuid *id, uint16_t slot);
+/*
+ * Ids to look up now, the longest not looked up first; writes at most `most` and returns how many.
+ * Call it every WAITS_LOOK_MS.
+ */
+#define WAITS_LOOK_MS 250
+size_t waits_to_look_up(struct broker *b, struct uuid *ids, size_t most);
+
+#endif
