@@ -115,14 +115,15 @@ static void a_folder_must_be_complete_and_without_strangers(void **state)
     (void)state;
     char folder[] = "/tmp/certq-templates-XXXXXX";
     static const char *const languages[] = {"ja", "en"};
-    static const char *const names[] = {"certificate-code.txt", "certificate-issued.txt"};
+    static const char *const names[] = {
+        "certificate-code.txt", "certificate-issued.txt", "certificate-revoked.txt"};
     struct err err = {0};
     assert_non_null(mkdtemp(folder));
     expect_load("/nowhere/templates", ERR_NOT_FOUND, "/nowhere/templates/ja");
     for (size_t l = 0; l < 2; l++) {
         AUTO_TEXT path = mem_printf("%s/%s", folder, languages[l]);
         assert_int_equal(mkdir(path, 0755), 0);
-        for (size_t n = 0; n < 2; n++)
+        for (size_t n = 0; n < ARRAY_LENGTH(names); n++)
             copy_file(folder, languages[l], names[n]);
     }
     expect_load(folder, ERR_NONE, "");
@@ -243,12 +244,14 @@ static void every_shipped_mail_keeps_its_layout(void **state)
     AUTO(template_set) t = shipped();
     AUTO(secret) code = secret_new("K7QF-2M9X-TTRW-40HD", 19);
     static const char *const languages[] = {"ja", "en"};
-    static const char *const names[] = {"certificate-code", "certificate-issued"};
+    static const char *const names[] = {
+        "certificate-code", "certificate-issued", "certificate-revoked"};
     static const char *const flags[] = {"first", "reissue", "renewal"};
-    for (size_t i = 0; i < 12; i++) {
+    for (size_t i = 0; i < 18; i++) {
         const char *language = languages[i % 2];
-        AUTO_TYPE(json, json_t) *facts = facts_for(language, flags[i / 4]);
-        const struct template *one = template_set_find(t, language, names[i / 2 % 2]);
+        AUTO_TYPE(json, json_t) *facts = facts_for(language, flags[i / 6]);
+        const struct template *one = template_set_find(t, language, names[i / 2 % 3]);
+        json_object_set_new(facts, "revoked_on", json_string("2026年4月15日 10:00:00（日本時間）"));
         json_object_set_new(facts, "not_after", json_string("2028-04-30"));
         json_object_set_new(facts, "revokes", json_string("yes"));
         json_object_set_new(facts, "keep_code", json_string("yes"));
