@@ -92,7 +92,9 @@ static void on_traffic(const char *data, int length, int writing, void *arg)
         return;
     if (writing)
         keep_going(run);
-    if (!(writing ? watch_write : watch_read)(&run->watch, data, (size_t)length))
+    char *own = (char *)(uintptr_t)data; /* the library's buffer: see watch_read */
+    if (!(writing ? watch_write(&run->watch, data, (size_t)length)
+                  : watch_read(&run->watch, own, (size_t)length)))
         watchdog_cut(&run->dog);
 }
 

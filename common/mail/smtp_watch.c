@@ -35,6 +35,8 @@ static void see_command(struct smtp_watch *w, const char *line, size_t length)
         enter(w, WATCH_STARTTLS);
     else if (is_verb(line, length, "AUTH"))
         enter(w, WATCH_AUTH);
+    else if (is_verb(line, length, "QUIT"))
+        w->quitting = true;
     else if (is_verb(line, length, "MAIL")) {
         if (w->want_tls && !w->tls)
             w->distrust = "MAIL without verified TLS";
@@ -76,15 +78,25 @@ static void see_line(struct smtp_watch *w)
     w->line_length = 0;
 }
 
-bool watch_read(struct smtp_watch *w, const char *data, size_t length)
+/* Its last letter has just been read into the line. However the reads fall, that one is ours. */
+static bool ends_chunking(const struct smtp_watch *w)
 {
-    for (size_t i = 0; i < length && !w->distrust; i++) {
+    static const char keyword[] = "CHUNKING";
+    return w->phase == WATCH_EHLO && w->line_length == 4 + strlen(keyword) &&
+           !strncasecmp(w->line + 4, keyword, strlen(keyword));
+}
+
+bool watch_read(struct smtp_watch *w, char *data, size_t length)
+{
+    for (size_t i = 0; i < length && !w->distrust && !w->quitting; i++) {
         /* RFC 3207 4.2: nothing may follow the 220 in the clear; the library would take it for
          * the replies of the TLS session. */
         if (w->phase == WATCH_STARTTLS && w->code)
             w->distrust = "plaintext behind the reply to STARTTLS";
         if (w->line_length < sizeof w->line - 1)
             w->line[w->line_length++] = data[i];
+        if (ends_chunking(w))
+            data[i] = 'X';
         if (data[i] == '\n')
             see_line(w);
     }

@@ -94,6 +94,8 @@ static void the_watch_trusts_only_what_it_saw(void **state)
         {true, false, false, "injected in one piece",
             {HELLO, "C:STARTTLS", "s:220 go\r\n250 injected\r\n"}},
         {true, false, false, "injected in two", {HELLO, "C:STARTTLS", "S:220 go", "s:2"}},
+        {true, false, true, "refused, then QUIT",
+            {HELLO, "C:STARTTLS", "S:454 no", "C:QUIT", "S:221 bye"}},
         {true, false, true, "a long 220",
             {HELLO, "C:STARTTLS", "S:220-go", "s:220", "s: ahead\r\n", "T:", "C:EHLO a"}},
         {false, true, true, "PLAIN",
@@ -120,6 +122,35 @@ static void the_watch_trusts_only_what_it_saw(void **state)
     }
 }
 
+/* However the bytes of the reply are cut up. */
+static void chunking_is_hidden_from_the_library(void **state)
+{
+    (void)state;
+    static const char offered[] = "250-a\r\n250-PIPELINING\r\n250-Chunking\r\n250-XCHUNKING\r\n"
+                                  "250-CHUNKING\r\n250-SIZE 5 CHUNKING\r\n250 CHUNKING\r\n";
+    static const char seen[] = "250-a\r\n250-PIPELINING\r\n250-ChunkinX\r\n250-XCHUNKING\r\n"
+                               "250-CHUNKINX\r\n250-SIZE 5 CHUNKING\r\n250 CHUNKINX\r\n";
+    for (size_t piece = 1; piece < sizeof offered; piece++) {
+        struct smtp_watch w;
+        char text[sizeof offered];
+        memcpy(text, offered, sizeof text);
+        watch_reset(&w, false, false);
+        assert_true(watch_write(&w, "EHLO a\r\n", 8));
+        for (size_t at = 0; at < strlen(offered); at += piece) {
+            size_t left = strlen(offered) - at;
+            assert_true(watch_read(&w, text + at, left < piece ? left : piece));
+        }
+        assert_string_equal(text, seen);
+        assert_int_equal(w.code, 250);
+    }
+    struct smtp_watch w;
+    char reply[] = "250-CHUNKING\r\n250 CHUNKING\r\n";
+    watch_reset(&w, false, false);
+    assert_true(watch_write(&w, "RSET\r\nMAIL FROM:<a@example.jp>\r\n", 33));
+    assert_true(watch_read(&w, reply, strlen(reply)));
+    assert_string_equal(reply, "250-CHUNKING\r\n250 CHUNKING\r\n");
+}
+
 static void the_watch_keeps_the_last_words(void **state)
 {
     (void)state;
@@ -128,6 +159,11 @@ static void the_watch_keeps_the_last_words(void **state)
     assert_true(play(&w, TALK("S:554-not you", "S:554 5.7.1 go\taway \x1b[31m\xe3\x81\x82")));
     assert_int_equal(w.code, 554);
     assert_string_equal(w.text, "5.7.1 go away ?[31m???");
+    watch_reset(&w, false, true);
+    assert_true(play(&w, TALK("S:220 x", "C:EHLO a", "S:250 AUTH PLAIN", "C:AUTH PLAIN x",
+                             "S:534 weak", "C:QUIT", "S:221 bye")));
+    assert_int_equal(w.code, 534);
+    assert_int_equal(w.phase, WATCH_AUTH);
     watch_reset(&w, false, false);
     assert_true(play(&w, TALK("S:SSH-2.0-x")));
     assert_int_equal(w.code, 1);
@@ -135,7 +171,7 @@ static void the_watch_keeps_the_last_words(void **state)
     char flood[4096];
     memset(flood, 'x', sizeof flood);
     assert_true(watch_read(&w, flood, sizeof flood));
-    assert_true(watch_read(&w, "\n", 1));
+    assert_true(watch_read(&w, (char[]){"\n"}, 1));
     assert_int_equal(w.code, 1);
     assert_true(strlen(w.text) < SMTP_REPLY);
 }
@@ -216,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fate_follows_from_what_was_seen),
         cmocka_unit_test(the_watch_trusts_only_what_it_saw),
+        cmocka_unit_test(chunking_is_hidden_from_the_library),
         cmocka_unit_test(the_watch_keeps_the_last_words),
         cmocka_unit_test(server_text_is_cleaned),
         cmocka_unit_test(a_sender_refuses_what_cannot_work),
