@@ -75,13 +75,13 @@ static struct aggregate *find(void *unit, const struct uuid *subscriber)
 /* All are locked before anything is read: what is read is then the newest version. */
 static int lock_and_load(struct unit *u, const struct uuid *ids, size_t n, struct err *err)
 {
-    for (size_t at = 0; at < n; at += ID_LIST_MOST) {
-        size_t some = n - at < ID_LIST_MOST ? n - at : ID_LIST_MOST;
+    for (size_t at = 0; at < n; at += DB_IDS_MOST) {
+        size_t some = n - at < DB_IDS_MOST ? n - at : DB_IDS_MOST;
         if (subscriber_lock(u->db, ids + at, some, err))
             return -1;
     }
-    for (size_t at = 0; at < n; at += ID_LIST_MOST) {
-        size_t some = n - at < ID_LIST_MOST ? n - at : ID_LIST_MOST;
+    for (size_t at = 0; at < n; at += DB_IDS_MOST) {
+        size_t some = n - at < DB_IDS_MOST ? n - at : DB_IDS_MOST;
         if (subscriber_load(u->db, ids + at, some, take, u, err) ||
             application_load(u->db, ids + at, some, find, u, err) ||
             certificate_load(u->db, ids + at, some, find, u, err))

@@ -112,7 +112,7 @@ static bool read_by(struct actor *actor, const json_t *by, struct plan *plan)
 void actor_record(const struct decision *d, struct plan *plan)
 {
     plan_by(plan, policy_word(actor, d->actor.role), policy_word(channel, d->actor.how),
-        d->actor.name[0] ? d->actor.name : NULL);
+        d->actor.name && d->actor.name[0] ? d->actor.name : NULL);
 }
 
 bool actor_read(struct decision *d, const json_t *args, struct plan *plan)

@@ -6,8 +6,8 @@
 
 static const struct statement load = {"application.load",
     "SELECT a.id, a.subscriber, a.certificate, a.kind, a.state, a.job, a.chargeable, "
-    "a.charge_reason, a.request, a.decided_ms, a.decided_by, a.note, a.created_ms FROM " ID_LIST
-    " STRAIGHT_JOIN application a ON a.subscriber = v.id ORDER BY a.id",
+    "a.charge_reason, a.request, a.decided_ms, a.decided_by, a.note, a.created_ms "
+    "FROM " DB_JOIN_IDS("application a", "a.subscriber") " ORDER BY a.id",
     "bi", "bbbttbittitti"};
 
 static void read_row(const struct db_value *v, struct application *a)
@@ -101,8 +101,7 @@ int application_update(
 }
 
 static const struct statement find = {"application.find",
-    "SELECT a.id, a.subscriber FROM " ID_LIST " STRAIGHT_JOIN application a ON a.id = v.id", "bi",
-    "bb"};
+    "SELECT a.id, a.subscriber FROM " DB_JOIN_IDS("application a", "a.id"), "bi", "bb"};
 
 int application_find(
     struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers, struct err *err)

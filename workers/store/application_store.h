@@ -13,7 +13,7 @@ int application_insert(
     struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
 int application_update(
     struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
-/* Whose they are; zero where there is no such application. n <= ID_LIST_MOST. */
+/* Whose they are; zero where there is no such application. n <= DB_IDS_MOST. */
 int application_find(struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers,
     struct err *err) MUST_USE;
 

@@ -21,7 +21,7 @@ int certificate_update(
 int revocation_insert(
     struct db *db, const struct certificate *const *rows, size_t n, struct err *err) MUST_USE;
 
-/* Whose they are; zero where there is no such certificate. n <= ID_LIST_MOST. */
+/* Whose they are; zero where there is no such certificate. n <= DB_IDS_MOST. */
 int certificate_find(struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers,
     struct err *err) MUST_USE;
 /* *ret_subscriber is zero when the issuer gave no such serial. */

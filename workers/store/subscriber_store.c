@@ -5,8 +5,7 @@
 #include <string.h>
 
 static const struct statement lock = {"subscriber.lock",
-    "UPDATE " ID_LIST " STRAIGHT_JOIN subscriber s ON s.id = v.id SET s.version = s.version + 1",
-    "bi", ""};
+    "UPDATE " DB_JOIN_IDS("subscriber s", "s.id") " SET s.version = s.version + 1", "bi", ""};
 
 int subscriber_lock(struct db *db, const struct uuid *ids, size_t n, struct err *err)
 {
@@ -19,8 +18,7 @@ int subscriber_lock(struct db *db, const struct uuid *ids, size_t n, struct err 
     "s.locked_ms, s.state, s.profile, s.created_ms"
 
 static const struct statement load = {"subscriber.load",
-    "SELECT " COLUMNS " FROM " ID_LIST " STRAIGHT_JOIN subscriber s ON s.id = v.id", "bi",
-    "btbttttiitti"};
+    "SELECT " COLUMNS " FROM " DB_JOIN_IDS("subscriber s", "s.id"), "bi", "btbttttiitti"};
 
 static struct aggregate *read_row(const struct db_value *v)
 {
@@ -115,7 +113,7 @@ int subscriber_update(
 static const struct statement find_units = {"subscriber.find-units",
     "SELECT v.at, s.id FROM (SELECT seq AS at, SUBSTR(p.packed, SUBSTR(p.places, seq * 8 + 1, 5) + "
     "1, SUBSTR(p.places, seq * 8 + 6, 3)) AS unit_key FROM (SELECT CAST(? AS BINARY) AS places, "
-    "CAST(? AS BINARY) AS packed) p STRAIGHT_JOIN seq_0_to_199 WHERE seq < ?) v STRAIGHT_JOIN "
+    "CAST(? AS BINARY) AS packed) p STRAIGHT_JOIN seq_0_to_1023 WHERE seq < ?) v STRAIGHT_JOIN "
     "subscriber s ON s.product = ? AND s.unit_key = v.unit_key",
     "bbit", "ib"};
 

@@ -5,7 +5,7 @@
 #include "db/db.h"
 #include "lifecycle/model.h"
 
-/* Raises the version of each, in the order given (sorted, none twice), n <= ID_LIST_MOST. */
+/* Raises the version of each, in the order given (sorted, none twice), n <= DB_IDS_MOST. */
 int subscriber_lock(struct db *db, const struct uuid *ids, size_t n, struct err *err) MUST_USE;
 /* Each row as an aggregate without applications and certificates, handed to `take`. */
 int subscriber_load(struct db *db, const struct uuid *ids, size_t n,

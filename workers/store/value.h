@@ -1,7 +1,6 @@
 /*
  * Between columns and records: absent ids are zero, absent times 0, absent texts NULL there and SQL
- * NULL here. And the list of ids that set-based statements are driven by: one packed parameter and
- * its length, read in order (never IN, which locks other rows and in another order).
+ * NULL here.
  */
 #ifndef CERTQ_WORKERS_STORE_VALUE_H
 #define CERTQ_WORKERS_STORE_VALUE_H
@@ -11,12 +10,7 @@
 
 #include <stdio.h>
 
-#define ID_LIST_MOST 1000 /* ids in one statement */
-/* Parameters "bi": ids packed, and how many. STRAIGHT_JOIN keeps it the driving table. */
-#define ID_LIST                                                                                    \
-    "(SELECT SUBSTR(CAST(? AS BINARY), seq * 16 + 1, 16) AS id FROM seq_0_to_1023 WHERE seq < ?) " \
-    "v"
-
+/* The packed parameter of DB_JOIN_IDS. */
 static inline struct bytes id_list_bytes(const struct uuid *ids, size_t n)
 {
     return (struct bytes){(const uint8_t *)ids, n * sizeof *ids};

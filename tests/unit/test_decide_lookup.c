@@ -1,0 +1,187 @@
+/* links: lifecycle config */
+#include "decide_ask.h"
+
+static int set_up(void **state)
+{
+    struct world *w = MEM_NEW(struct world);
+    world_init(w);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_clear(*state);
+    free(*state);
+    return 0;
+}
+
+/* --- user id and password (E1, E5) --- */
+
+#define USER "{'user_id': 'user01', 'password': 1, 'csr': 'x'%s}"
+
+static struct ask user(struct world *w UNUSED, const char *more, char *text, size_t size)
+{
+    snprintf(text, size, USER, more);
+    return (struct ask){.args = text, .fits = true, .code = "", .request = 'a'};
+}
+
+static struct aggregate *apply_bank(struct world *w, struct aggregate *a)
+{
+    AUTO_TYPE(json, json_t) *args = json_of(HANAKO);
+    if (issue_json(w, &a, args, HASH, NULL) || w->plan.refused)
+        fail_msg("issue: %s", w->plan.message);
+    return a;
+}
+
+static void test_user_id(void **state)
+{
+    char text[256];
+    struct world *w = *state;
+    AUTO(aggregate) a = apply_bank(w, NULL);
+    w->now_ms = at("2026-04-01T03:04:05Z");
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    assert_string_equal(result_text(w, "not_before"), "2026-04-01T03:04:05Z");
+    assert_string_equal(result_text(w, "not_after"), "2027-04-01T14:59:59Z"); /* E1 */
+    assert_string_equal(w->subject, "C=JP,O=Example Corporation,CN=user01 <hanako@example.jp>");
+    assert_string_equal(json_text_at(w->plan.followups[0].args, "template"), "certificate-issued");
+    assert_null(json_text_at(w->plan.followups[0].args, "facts.keep_code"));
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    assert_int_equal(w->signings, 1);
+    struct ask other = user(w, "", text, sizeof text);
+    other.request = 'b';
+    assert_string_equal(retrieve(w, a, other), "already-retrieved");
+}
+
+static void test_which_without_code(void **state)
+{
+    char text[256];
+    struct world *w = *state;
+    AUTO(aggregate) a = apply_bank(w, NULL);
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    a = apply_bank(w, a);
+    /* The first request's retry still gives the first; a new request takes the one that waits. */
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    assert_string_equal(result_text(w, "certificate"), uuid_s(&a->certificates[0]->id));
+    struct ask other = user(w, "", text, sizeof text);
+    other.request = 'b';
+    assert_string_equal(retrieve(w, a, other), "done");
+    assert_string_equal(result_text(w, "certificate"), uuid_s(&a->certificates[1]->id));
+    assert_int_equal(w->signings, 2);
+}
+
+static void test_company_code(void **state)
+{
+    static const struct {
+        const char *more, *answer;
+    } rows[] = {
+        {"", "done"},
+        {", 'company_code': 'C1'", "done"},
+        {", 'company_code': 'C2'", "credentials"},
+        {", 'by': {'role': 'holder', 'how': 'session'}", "done"},
+        {", 'product': 'online-banking'", "done"},
+    };
+    char text[256];
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(aggregate) a = apply_bank(w, NULL);
+        assert_string_equal(
+            retrieve(w, a, user(w, rows[i].more, text, sizeof text)), rows[i].answer);
+    }
+    AUTO(aggregate) a = apply_bank(w, NULL);
+    AUTO(aggregate) b = apply_bank(w, NULL);
+    struct aggregate *both[] = {a, b};
+    struct ask how = user(w, "", text, sizeof text);
+    assert_int_equal(ask(w, PROC_RETRIEVE, both, 2, &how), 0);
+    assert_string_equal(answer(w), "bad-request");
+    assert_string_not_equal(field_text(w, "company_code"), "(none)");
+    assert_int_equal(w->signings, 4);
+}
+
+/* --- lookup (B1, B2) --- */
+
+static void test_lookup(void **state)
+{
+    struct world *w = *state;
+    w->now_ms = at("2006-07-24T00:00:00Z");
+    AUTO(aggregate) a = apply(w, "class2");
+    assert_int_equal(listed(w, a, RIGHT), 0); /* not retrieved yet */
+    assert_string_equal(retrieve(w, a, RIGHT), "done");
+    assert_int_equal(listed(w, a, RIGHT), 1);
+    const json_t *item = json_at(w->plan.result, "certificates.0");
+    assert_string_equal(json_text_at(item, "shown.from"), "2006/07/24");
+    assert_string_equal(json_text_at(item, "shown.to"), "2008/08/23"); /* B9, in Japan */
+    assert_string_equal(json_text_at(item, "not_after"), "2008-08-22T23:59:59Z");
+    assert_string_equal(json_text_at(item, "name"), "山田 太郎");
+    assert_string_equal(json_text_at(item, "common_name"), "Yamada Taro");
+    assert_string_equal(json_text_at(item, "organisation"), "例示株式会社");
+    assert_string_equal(json_text_at(item, "email"), "Taro@Example.jp");
+    assert_string_equal(json_text_at(item, "certificate"), uuid_s(&a->certificates[0]->id));
+    assert_non_null(json_text_at(item, "serial"));
+}
+
+static void test_lookup_days_left(void **state) /* B2; the last day in Japan is 2008-08-23 */
+{
+    static const struct {
+        const char *product, *now;
+        size_t listed;
+    } rows[] = {
+        {"class2", "2008-07-23T14:59:59Z", 1}, /* 31 days */
+        {"class2", "2008-07-23T15:00:00Z", 0}, /* 30 days */
+        {"class2", "2008-08-22T23:59:59Z", 0}, {"association", "2008-07-23T15:00:00Z", 1},
+        {"association", "2008-08-22T23:59:59Z", 1},
+        {"association", "2008-08-23T00:00:00Z", 0}, /* expired */
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        w->now_ms = at("2006-07-24T00:00:00Z");
+        AUTO(aggregate) a = apply(w, rows[i].product);
+        assert_string_equal(retrieve(w, a, RIGHT), "done");
+        w->now_ms = at(rows[i].now);
+        assert_int_equal(listed(w, a, RIGHT), rows[i].listed);
+    }
+}
+
+static void test_lookup_wrong(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = apply(w, "association");
+    assert_string_equal(retrieve(w, a, RIGHT), "done");
+    struct ask wrong = RIGHT;
+    wrong.fits = false;
+    for (unsigned i = 1; i <= 5; i++) {
+        assert_int_equal(listed(w, a, wrong), 0);
+        assert_int_equal(a->subscriber.failures, i);
+    }
+    assert_int_equal(listed(w, a, RIGHT), 0); /* locked */
+}
+
+static void test_lookup_by_session(void **state)
+{
+    struct world *w = *state;
+    char text[256];
+    AUTO(aggregate) a = apply_bank(w, NULL);
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    struct ask session = {.args = "{'user_id': 'user01', 'company_code': 'C1', 'by': {'role': "
+                                  "'holder', 'how': 'session'}}",
+        .code = ""};
+    assert_int_equal(listed(w, a, session), 1);
+    struct ask nobody = {.args = "{'user_id': 'user01', 'company_code': 'C1'}", .code = ""};
+    assert_int_equal(ask(w, PROC_LOOKUP, &a, 1, &nobody), 0);
+    assert_string_equal(answer(w), "forbidden");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_user_id),
+        TEST(test_which_without_code),
+        TEST(test_company_code),
+        TEST(test_lookup),
+        TEST(test_lookup_days_left),
+        TEST(test_lookup_wrong),
+        TEST(test_lookup_by_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
