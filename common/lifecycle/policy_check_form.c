@@ -105,14 +105,14 @@ static void review_rdn_field(struct review *r, const struct policy_name_part *pa
     clash(r, !field && !is_id, path, "%s: %s is none of the product's fields", rdn, part->field);
     if (!field)
         return;
+    clash(r, field->place == PLACE_CONTACT || field->place == PLACE_ACCOUNT, path,
+        "%s: %s is the contract's, not the subscriber's", rdn, part->field);
     clash(r, field->is_list && !is_host, path, "%s: write dns.0 for the first name", rdn);
     clash(r, !field->is_required && !part->is_optional, path,
         "%s: %s may be empty; make the field required or write optional: true", rdn, part->field);
     clash(r, field->most > rdn_most(part->rdn) && field->format != FORMAT_HOST, path,
         "%s holds at most %d characters, %s up to %d; give the field most: %d", rdn,
         rdn_most(part->rdn), part->field, field->most, rdn_most(part->rdn));
-    clash(r, field->place == PLACE_CONTACT || field->place == PLACE_ACCOUNT, path,
-        "%s: %s is the contract's, not the subscriber's", rdn, part->field);
 }
 
 static void review_subject(struct review *r)

@@ -60,15 +60,15 @@ const char *explain_timing(int timing)
 {
     switch ((enum policy_timing)timing) {
     case TIMING_AT_REQUEST:
-        return "as soon as the request is taken";
+        return "is revoked as soon as the request is taken";
     case TIMING_IMMEDIATE:
-        return "at the moment its successor is issued";
+        return "is revoked at the moment its successor is issued";
     case TIMING_DEFERRED:
-        return "a set number of days after its successor is issued";
+        return "is revoked a set number of days after its successor is issued";
     case TIMING_ON_RETRIEVAL:
-        return "at the moment its successor is retrieved";
+        return "is revoked at the moment its successor is retrieved";
     default:
-        return "never; it lives to its end";
+        return "is not revoked and lives to its end";
     }
 }
 
@@ -149,8 +149,12 @@ static void explain_renew(const struct policy *p, struct buf *ret)
             explain_review(n->review), explain_charge(n->charge));
     if (n->open_days)
         explain_line(ret, "It is possible from %d days before expiry.", n->open_days);
-    explain_line(ret, "The predecessor is revoked %s.", explain_timing(n->predecessor));
-    explain_line(ret, "After expiry: %s.", policy_word(after_expiry, n->after_expiry));
+    explain_line(ret, "The predecessor %s.", explain_timing(n->predecessor));
+    explain_line(ret, "After expiry %s.",
+        n->after_expiry == AFTER_FIRST_RETRIEVAL
+            ? "a certificate is retrieved as for the first time"
+        : n->after_expiry == AFTER_NEW_APPLICATION ? "a new application is needed"
+                                                   : "it is refused");
     if (n->takes_contact_changes)
         explain_line(ret, "Changes of contacts may come with it.");
 }
@@ -161,7 +165,7 @@ static void explain_reasons(const struct policy_reasons *reasons, struct buf *re
         const struct policy_reason *r = &reasons->items[i];
         AUTO_BUF more = {0};
         if (r->force >= 0)
-            buf_printf(&more, "; the predecessor is then revoked %s", explain_timing(r->force));
+            buf_printf(&more, "; the predecessor then %s", explain_timing(r->force));
         if (r->is_emergency)
             buf_add_text(&more, "; an operator handles it as an emergency");
         if (r->is_urgent)
@@ -224,9 +228,13 @@ static void explain_reissue(const struct policy *p, struct buf *ret)
             : "The successor has a fresh validity.");
     explain_heading(p, TOPIC_PREDECESSOR, "The reissued certificate's predecessor", ret);
     explain_mask(n->choices, policy_timing_words, "or", &choices);
-    explain_line(ret, "The requester may choose when it is revoked: %s.", buf_text(&choices));
-    if (n->fallback >= 0)
-        explain_line(ret, "Without a choice it is revoked %s.", explain_timing(n->fallback));
+    bool is_choice = (n->choices & (n->choices - 1)) != 0;
+    if (is_choice)
+        explain_line(ret, "The requester may choose when it is revoked: %s.", buf_text(&choices));
+    if (n->fallback >= 0 && !is_choice)
+        explain_line(ret, "It %s.", explain_timing(n->fallback));
+    else if (n->fallback >= 0)
+        explain_line(ret, "Without a choice it %s.", explain_timing(n->fallback));
     else
         explain_line(ret, "The choice must be made.");
     if (n->defer_days)

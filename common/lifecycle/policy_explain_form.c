@@ -175,12 +175,16 @@ static void explain_evidence(const struct policy *p, struct buf *ret)
 static void explain_credentials(const struct policy *p, struct buf *ret)
 {
     explain_heading(p, TOPIC_CREDENTIALS, "Credentials", ret);
+    bool any = false;
     for (int i = 0; i < PROCEDURES; i++) {
         AUTO_BUF needed = {0};
         explain_mask(p->credentials.needed[i], policy_credential_words, "and", &needed);
         if (p->credentials.needed[i])
             explain_line(ret, "%s asks for %s.", policy_word(procedure, i), buf_text(&needed));
+        any = any || p->credentials.needed[i];
     }
+    if (!any)
+        explain_line(ret, "None are asked for; whoever asks is recognised otherwise.");
     if (p->credentials.email == AGE_OF_CERTIFICATE)
         explain_line(ret, "The e-mail address is the one in the certificate.");
     if (p->credentials.password == AGE_FIRST_APPLICATION)

@@ -262,7 +262,14 @@ static int read_contact_wildcard(const struct yaml_node *node, struct policy *p,
     return 0;
 }
 
-/* "*": the subscriber's other fields, as far as the product can have them; never required. */
+/* Names of a subscriber are there only where the product says so. */
+static bool is_own(const char *path)
+{
+    return strcmp(path, "role") == 0 || strcmp(path, "user_id") == 0 ||
+           strcmp(path, "resident_id") == 0;
+}
+
+/* "*": the subscriber's other fields; never required. */
 static int read_wildcard(const struct yaml_node *node, struct policy *p, struct err *err)
 {
     for (const struct yaml_node *c = node->first; c; c = c->next)
@@ -270,9 +277,8 @@ static int read_wildcard(const struct yaml_node *node, struct policy *p, struct 
             return yaml_error(c, err, "* says what a change does, nothing else");
     for (size_t i = 0; i < ARRAY_LENGTH(catalogue); i++) {
         const struct known *known = &catalogue[i];
-        bool is_role = strcmp(known->path, "role") == 0;
-        if (known->place == PLACE_SUBSCRIBER && !has_field(p, known->path) &&
-            !(is_role && !p->unit.role_count) && add_field(node, known, known->path, 0, p, err))
+        if (known->place == PLACE_SUBSCRIBER && !is_own(known->path) &&
+            !has_field(p, known->path) && add_field(node, known, known->path, 0, p, err))
             return -1;
     }
     return 0;
