@@ -29,7 +29,10 @@ int registry_read_slots(
 /* Compare-and-set: takes the slot when epoch is still `epoch` (beat reset to 0, epoch + 1). */
 int registry_take_slot(struct db *db, uint16_t slot, uint64_t epoch, const struct uuid *life,
     bool *ret_taken, struct err *err) MUST_USE;
-/* Raises the beat of all slots this life holds and of its broker row. */
+/*
+ * Raises the beat of all slots this life holds and of its broker row, which comes back when another
+ * broker took this one for dead and removed it.
+ */
 int registry_beat(struct db *db, const struct broker_row *self, struct err *err) MUST_USE;
 /* Gives slots up (broker NULL, epoch + 1). */
 int registry_give_slots(struct db *db, const struct uuid *life, const uint16_t *slots, size_t n,
