@@ -417,14 +417,14 @@ static void review_records(struct review *r)
         {PROC_CORRECT, n->correct, "who.correct", "records.correct"},
         {PROC_ERASABLE, n->erasable, "who.erasable", "records.erasable"},
     };
+    clash(r, n->correct && !n->disclose, "records.correct",
+        "a correction follows a disclosure, and there is none");
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         clash(r, !rows[i].mask && offers(r, rows[i].procedure), rows[i].who, "%s is none",
             rows[i].section);
         clash(r, rows[i].mask && !offers(r, rows[i].procedure), rows[i].section,
             "nobody may ask for it (who)");
     }
-    clash(r, n->correct && !n->disclose, "records.correct",
-        "a correction follows a disclosure, and there is none");
 }
 
 int policy_check(const struct policy *p, const struct yaml_node *root, struct err *err)
