@@ -75,6 +75,7 @@ struct certq_options {
     int silence_ms;                 /* no answer for so long: send again elsewhere [3000] */
     int again_ms;                   /* ask again for the end of an accepted job [10000] */
     int give_up_ms;                 /* not accepted for so long: GAVE_UP [30000] */
+    int connect_ms;                 /* no broker to send it to for so long: GAVE_UP [give_up_ms] */
     size_t in_flight;               /* submissions without their last event [1000] */
     certq_answer_fn *on_answer;     /* NULL: answers to submissions are not wanted */
     void *user;

@@ -68,7 +68,8 @@ static void deliver(struct certq *c, const struct request *r, enum certq_event e
 void handle_give_up(struct certq *c, struct request *r)
 {
     if (r->refusal.kind == ERR_NONE)
-        err_set(&r->refusal, ERR_TEMPORARY, "unavailable", "no broker answered");
+        err_set(&r->refusal, ERR_TEMPORARY, "unavailable", "%s",
+            r->was_sent ? "no broker answered" : "no broker could be reached");
     if (r->is_call) {
         r->has_ended = true;
         return;

@@ -39,6 +39,7 @@ static void send_request(struct certq *c, struct request *r, int64_t now_ms)
         if (!link_send(c->links[at], bytes_of_text(r->service), buf_bytes(&r->body)))
             continue;
         c->current = r->link = at;
+        r->was_sent = true;
         r->link_breaks = link_breaks(c->links[at]);
         r->act_ms = now_ms + (r->is_accepted ? c->again_ms : c->silence_ms);
         return;
@@ -63,7 +64,9 @@ int handle_add(struct certq *c, struct request *r, struct err *err)
     c->last = r;
     if (!r->is_call)
         c->submissions++;
-    send_request(c, r, clock_monotonic_ms());
+    int64_t now_ms = clock_monotonic_ms();
+    r->connect_ms = now_ms + c->connect_ms;
+    send_request(c, r, now_ms);
     return 0;
 }
 
@@ -100,14 +103,12 @@ static void tick_request(struct certq *c, struct request *r, int64_t now_ms)
 {
     if (r->has_ended)
         return;
-    bool lost = was_lost(c, r);
-    if (!lost && now_ms < r->act_ms && now_ms < r->give_up_ms)
-        return;
-    if (!r->is_accepted && now_ms >= r->give_up_ms) {
+    bool is_late = now_ms >= r->give_up_ms || (!r->was_sent && now_ms >= r->connect_ms);
+    if (is_late && !r->is_accepted) {
         handle_give_up(c, r);
         return;
     }
-    if (!lost && now_ms < r->act_ms)
+    if (now_ms < r->act_ms && !was_lost(c, r))
         return;
     if (r->link != NO_LINK)
         handle_avoid(c, r->link); /* it was silent, or it broke */

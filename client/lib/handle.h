@@ -27,6 +27,8 @@ struct request {
     unsigned link_breaks;
     int64_t act_ms;     /* when to send it again */
     int64_t give_up_ms; /* INT64_MAX: never */
+    int64_t connect_ms; /* as give_up_ms, for what was never sent */
+    bool was_sent;
     int64_t backoff_ms;
     struct err refusal; /* the last busy or unavailable */
     /* A call's end: its answer (an object) stays here until the caller takes it. */
@@ -41,7 +43,7 @@ struct certq {
     size_t link_count, current; /* the link tried first */
     bool has_remote_plain;      /* some broker is neither local nor CURVE */
     struct sealer *sealer;
-    int64_t silence_ms, again_ms, give_up_ms;
+    int64_t silence_ms, again_ms, give_up_ms, connect_ms;
     size_t in_flight_most, submissions;
     certq_answer_fn *on_answer;
     void *user;

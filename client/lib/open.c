@@ -52,7 +52,7 @@ static int open_links(
 
 static int check_times(const struct certq_options *o, struct err *err)
 {
-    if (o->silence_ms < 0 || o->again_ms < 0 || o->give_up_ms < 0)
+    if (o->silence_ms < 0 || o->again_ms < 0 || o->give_up_ms < 0 || o->connect_ms < 0)
         return err_set(err, ERR_INPUT, NULL, "a time is negative");
     return 0;
 }
@@ -65,6 +65,7 @@ static int open_handle(const struct certq_options *o, struct certq **ret, struct
     c->silence_ms = o->silence_ms ? o->silence_ms : SILENCE_MS;
     c->again_ms = o->again_ms ? o->again_ms : AGAIN_MS;
     c->give_up_ms = o->give_up_ms ? o->give_up_ms : GIVE_UP_MS;
+    c->connect_ms = o->connect_ms ? o->connect_ms : c->give_up_ms;
     c->in_flight_most = o->in_flight ? o->in_flight : IN_FLIGHT;
     c->on_answer = o->on_answer;
     c->user = o->user;

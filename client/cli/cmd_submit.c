@@ -1,0 +1,171 @@
+/* certq submit: one job; cmd_submit hands files of many to batch.c. */
+#include "answer_text.h"
+#include "batch.h"
+#include "cli.h"
+#include "people.h"
+#include "wish.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WAIT_MOST_S 2000000
+
+/* The last that was heard of the one job. */
+struct outcome {
+    bool is_last;
+    bool wants_end;
+    enum certq_event event;
+    json_t *answer;
+    struct certq_error error; /* GAVE_UP */
+};
+
+static void hear(void *user, const struct certq_answer *a)
+{
+    struct outcome *o = user;
+    struct err err;
+    o->event = a->event;
+    o->is_last = a->event != CERTQ_ACCEPTED || !o->wants_end;
+    json_decref(o->answer);
+    o->answer = NULL;
+    if (a->event != CERTQ_GAVE_UP &&
+        json_parse_object(
+            (struct bytes){(const uint8_t *)a->json, a->json_length}, &o->answer, &err))
+        o->answer = NULL;
+    o->error.fault = CERTQ_FAULT_UNREACHABLE;
+    snprintf(o->error.code, sizeof o->error.code, "%s", a->error_code);
+    snprintf(o->error.text, sizeof o->error.text, "%s", a->error_text);
+}
+
+/* Polls until the last event or the time is up. */
+static void follow(struct cli *cli, const struct outcome *o, int64_t wait_s)
+{
+    int64_t until_ms = wait_s < 0 ? INT64_MAX : clock_monotonic_ms() + wait_s * 1000;
+    for (;;) {
+        int64_t left_ms = until_ms - clock_monotonic_ms();
+        if (o->is_last || (left_ms <= 0 && o->answer))
+            return;
+        /* Whether it was accepted is waited for in any case: the library gives up by itself. */
+        certq_poll(cli->handle, left_ms > 1000 || left_ms <= 0 ? 1000 : (int)left_ms);
+    }
+}
+
+static int tell(const struct cli *cli, const struct outcome *o, const char *id, int64_t wait_s)
+{
+    char context[64];
+    snprintf(context, sizeof context, "job %s", id);
+    if (o->is_last && o->event == CERTQ_GAVE_UP) {
+        int status = cli_fault(cli, context, &o->error);
+        fprintf(
+            stderr, "It may have been accepted. To be sure, submit it again with --id %s\n", id);
+        return status;
+    }
+    if (o->is_last)
+        return answer_print(cli, o->answer);
+    struct certq_error error = {.fault = CERTQ_FAULT_TIMED_OUT, .code = "timed-out"};
+    snprintf(error.text, sizeof error.text,
+        "accepted, and not ended after %lld s; it goes on: certq job wait %s", (long long)wait_s,
+        id);
+    return cli_fault(cli, context, &error);
+}
+
+static int read_job(
+    const struct args *args, struct certq_job *job, int64_t *ret_wait_s, struct err *err)
+{
+    int64_t priority = -1;
+    const char *at = args_value(args, "--at");
+    if (args_number(args, "--priority", 0, 9, &priority, err) ||
+        args_number(args, "--wait", 0, WAIT_MOST_S, ret_wait_s, err) ||
+        (at && people_time_parse(at, clock_now_ms(), &job->at_ms, err)))
+        return -1;
+    job->kind = args->values[0];
+    job->id = args_value(args, "--id");
+    job->priority = (int)priority;
+    job->wants_end = args_has(args, "--wait");
+    return 0;
+}
+
+static int submit_one(struct cli *cli, struct certq_job *job, const struct wish *w, int64_t wait_s)
+{
+    AUTO_BUF text = {0};
+    json_write(w->args, &text);
+    job->args = buf_text(&text);
+    job->secrets = w->secrets;
+    job->secret_count = w->secret_count;
+    struct outcome o = {.wants_end = job->wants_end};
+    int status = cli_connect(cli, hear, &o);
+    if (status)
+        return status;
+    struct certq_error error;
+    char id[CERTQ_ID_TEXT];
+    if (certq_submit(cli->handle, job, id, &error))
+        return cli_fault(cli, "submit", &error);
+    follow(cli, &o, job->wants_end ? wait_s : -1);
+    status = tell(cli, &o, id, wait_s);
+    json_decref(o.answer);
+    return status;
+}
+
+static int submit_batch(
+    struct cli *cli, const struct args *args, const struct certq_job *job, int64_t wait_s)
+{
+    static const char *const others[] = {"--args", "--set", "--secret", "--id"};
+    struct err err = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        if (args_has(args, others[i])) {
+            err_set(
+                &err, ERR_INPUT, "usage", "%s: not with --batch, whose lines say it", others[i]);
+            return cli_usage(cli, &err);
+        }
+    if (wait_s >= 0) {
+        err_set(&err, ERR_INPUT, "usage", "--wait: without seconds, with --batch");
+        return cli_usage(cli, &err);
+    }
+    return batch_run(cli, args_value(args, "--batch"), job);
+}
+
+static int submit(struct cli *cli, const struct args *args)
+{
+    struct err err = {0};
+    struct certq_job job = {0};
+    int64_t wait_s = -1;
+    if (read_job(args, &job, &wait_s, &err))
+        return cli_usage(cli, &err);
+    if (args_has(args, "--batch"))
+        return submit_batch(cli, args, &job, wait_s);
+    struct wish w;
+    if (wish_read(args, &w, &err))
+        return strcmp(err.code, "usage") == 0 ? cli_usage(cli, &err)
+                                              : cli_fail(cli, EXIT_REFUSED, NULL, &err);
+    int status = submit_one(cli, &job, &w, wait_s);
+    wish_clear(&w);
+    return status;
+}
+
+static const struct option options[] = {
+    {"--args", OPTION_VALUE, "FILE|-", "a JSON object"},
+    {"--set", OPTION_VALUE, "PATH=TEXT", "one member of args; PATH:=JSON for what is no text"},
+    {"--secret", OPTION_VALUE, "PATH=FILE|-",
+        "password, code, old or new, sealed before it leaves"},
+    {"--id", OPTION_VALUE, "UUID", "the job's id; the same again is the same job [a new one]"},
+    {"--at", OPTION_VALUE, "TIME", "not before: 2026-04-01T09:00:00+09:00, or a date"},
+    {"--priority", OPTION_VALUE, "0..9", "[5]"},
+    {"--wait", OPTION_MAYBE, "SECONDS", "until it has ended, and print the result"},
+    {"--batch", OPTION_VALUE, "FILE", "many jobs, a JSON object a line: {\"args\": {...}}"},
+    {0},
+};
+
+const struct command submit_commands[] = {
+    {NULL, "KIND", 1, 1, "Submit a job, or a file of them",
+        "Prints the id and the state. Without --wait it returns as soon as the job is durable.\n"
+        "\n"
+        "A line of a batch is {\"id\"?, \"at\"?, \"priority\"?, \"args\"}. Lines without an id get "
+        "theirs\n"
+        "from a seed that is written to FILE.seed before anything is sent, so that the same FILE\n"
+        "can be submitted again after a break without doubling a job. Lines may be added at\n"
+        "the end in between, not changed. Take FILE.seed away to submit FILE as new jobs.\n",
+        options, submit},
+    {0},
+};
