@@ -4,15 +4,25 @@
 #include "base/mem.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define KEEP_MS 60000
 
-/* Owned by glibc while it is under way. */
+/*
+ * Shared by a resolver and the thread that asks, and freed by whoever lets go last. (glibc's
+ * getaddrinfo_a would do, but the thread sanitizer dies of its threads.)
+ */
 struct lookup {
-    struct gaicb request;
-    struct addrinfo hints;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    int owners;
+    bool done;
+    int failed; /* getaddrinfo's result */
+    struct addresses found;
     char *host;
 };
 
@@ -34,10 +44,15 @@ struct resolver *resolver_new(const char *host)
     return r;
 }
 
-static void lookup_free(struct lookup *l)
+static void let_go(struct lookup *l)
 {
-    if (l->request.ar_result)
-        freeaddrinfo(l->request.ar_result);
+    pthread_mutex_lock(&l->lock);
+    const bool is_last = --l->owners == 0;
+    pthread_mutex_unlock(&l->lock);
+    if (!is_last)
+        return;
+    pthread_cond_destroy(&l->ended);
+    pthread_mutex_destroy(&l->lock);
     free(l->host);
     free(l);
 }
@@ -46,9 +61,8 @@ void resolver_free(struct resolver *r)
 {
     if (!r)
         return;
-    /* One that glibc will not give back stays allocated: it writes into it when it ends. */
-    if (r->pending && gai_cancel(&r->pending->request) != EAI_NOTCANCELED)
-        lookup_free(r->pending);
+    if (r->pending)
+        let_go(r->pending);
     free(r->host);
     free(r);
 }
@@ -64,45 +78,78 @@ static int no_address(const struct resolver *r, const char *why, struct err *err
     return err_set(err, ERR_TEMPORARY, "smtp-connect", "%s: %s", r->host, why);
 }
 
-static int start(struct resolver *r, struct err *err)
-{
-    struct lookup *l = MEM_NEW(struct lookup);
-    l->host = mem_text(r->host);
-    l->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM};
-    l->request.ar_name = l->host;
-    l->request.ar_request = &l->hints;
-    struct gaicb *list[] = {&l->request};
-    const int failed = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-    if (failed) {
-        lookup_free(l);
-        return no_address(r, gai_strerror(failed), err);
-    }
-    r->pending = l;
-    return 0;
-}
-
-/* 0 when it has ended, EAI_AGAIN otherwise. */
-static int wait_for(struct lookup *l, int64_t within_ms)
-{
-    const int64_t until_ms = clock_monotonic_ms() + within_ms;
-    const struct gaicb *const list[] = {&l->request};
-    while (gai_error(&l->request) == EAI_INPROGRESS) {
-        const int64_t left = until_ms - clock_monotonic_ms();
-        if (left <= 0)
-            return EAI_AGAIN;
-        struct timespec wait = {left / 1000, left % 1000 * 1000000};
-        gai_suspend(list, 1, &wait);
-    }
-    return 0;
-}
-
 static void collect(const struct addrinfo *from, struct addresses *ret)
 {
-    *ret = (struct addresses){.count = 0};
     for (; from && ret->count < RESOLVE_MOST; from = from->ai_next)
         if (from->ai_family == AF_INET)
             ret->list[ret->count++] =
                 ((const struct sockaddr_in *)(const void *)from->ai_addr)->sin_addr;
+}
+
+static void *ask(void *arg)
+{
+    struct lookup *l = arg;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *answer = NULL;
+    const int failed = getaddrinfo(l->host, NULL, &hints, &answer);
+    pthread_mutex_lock(&l->lock);
+    l->failed = failed;
+    if (!failed)
+        collect(answer, &l->found);
+    l->done = true;
+    pthread_cond_signal(&l->ended);
+    pthread_mutex_unlock(&l->lock);
+    if (!failed)
+        freeaddrinfo(answer);
+    let_go(l);
+    return NULL;
+}
+
+/* With every signal blocked: they are the program's. */
+static int start_thread(struct lookup *l)
+{
+    pthread_t thread;
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const int failed = pthread_create(&thread, NULL, ask, l);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!failed)
+        pthread_detach(thread);
+    return failed;
+}
+
+static int start(struct resolver *r, struct err *err)
+{
+    struct lookup *l = MEM_NEW(struct lookup);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&l->lock, NULL);
+    l->host = mem_text(r->host);
+    l->owners = 2;
+    const int failed = start_thread(l);
+    if (!failed) {
+        r->pending = l;
+        return 0;
+    }
+    l->owners = 1;
+    let_go(l);
+    return no_address(r, strerror(failed), err);
+}
+
+static bool has_ended(struct lookup *l, int64_t within_ms)
+{
+    const int64_t until_ms = clock_monotonic_ms() + within_ms;
+    const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    int waited = 0;
+    pthread_mutex_lock(&l->lock);
+    while (!l->done && !waited)
+        waited = pthread_cond_timedwait(&l->ended, &l->lock, &until);
+    const bool ended = l->done;
+    pthread_mutex_unlock(&l->lock);
+    return ended;
 }
 
 int resolver_find(struct resolver *r, int64_t within_ms, struct addresses *ret, struct err *err)
@@ -110,13 +157,12 @@ int resolver_find(struct resolver *r, int64_t within_ms, struct addresses *ret, 
     if (clock_monotonic_ms() >= r->known_until_ms) {
         if (!r->pending && start(r, err))
             return -1;
-        if (wait_for(r->pending, within_ms))
+        if (!has_ended(r->pending, within_ms))
             return no_address(r, "the name look-up got no answer in time", err);
         struct lookup *l = TAKE(r->pending);
-        const int failed = gai_error(&l->request);
-        if (!failed)
-            collect(l->request.ar_result, &r->known);
-        lookup_free(l);
+        const int failed = l->failed;
+        r->known = l->found;
+        let_go(l);
         if (failed)
             return no_address(r, gai_strerror(failed), err);
         r->known_until_ms = clock_monotonic_ms() + KEEP_MS;

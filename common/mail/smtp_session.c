@@ -1,5 +1,6 @@
 #include "mail/smtp_session.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mail/smtp_verdict.h"
 #include "mail/smtp_watch.h"
@@ -244,15 +245,15 @@ static void talk(struct run *run, smtp_session_t session, const struct in_addr *
     pthread_mutex_lock(&claim_lock);
     run->claiming = true;
     keep_going(run);
+    const int64_t until_ms = clock_monotonic_ms() + config->timeout_ms;
     const int ok = smtp_start_session(session);
     unlock_claim(run);
     if (ok || run->connected)
         return;
-    if (run->dog.fired)
+    if (clock_monotonic_ms() >= until_ms)
         snprintf(run->connect_error, sizeof run->connect_error, "no answer in time");
     else
         smtp_strerror(smtp_errno(), run->connect_error, sizeof run->connect_error);
-    run->dog.fired = false;
 }
 
 static void talk_to_any(struct run *run, smtp_session_t session, const struct addresses *addresses)

@@ -11,16 +11,21 @@
 
 #define AGAIN_MS 50 /* a signal may fall just before the call it should interrupt */
 
+/*
+ * Whose turn it is on this thread. The signal's own word is not taken for it: where signals are
+ * put off (a sanitizer does), one may come when its watchdog is gone.
+ */
+static _Thread_local struct watchdog *volatile running;
+
 static void bark(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)context;
-    if (info->si_code != SI_TIMER)
+    const struct watchdog *w = running;
+    if (info->si_code != SI_TIMER || !w || info->si_value.sival_ptr != w)
         return;
     const int saved = errno;
-    struct watchdog *w = info->si_value.sival_ptr;
     const int fd = atomic_load(&w->fd);
-    atomic_store(&w->fired, true);
     if (fd >= 0)
         shutdown(fd, SHUT_RDWR);
     errno = saved;
@@ -38,12 +43,12 @@ int watchdog_start(struct watchdog *w, struct err *err)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, install);
     atomic_init(&w->fd, -1);
-    atomic_init(&w->fired, false);
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
     event.sigev_value.sival_ptr = w;
     event._sigev_un._tid = gettid();
     if (timer_create(CLOCK_MONOTONIC, &event, &w->timer))
         return err_set(err, ERR_TEMPORARY, NULL, "timer_create: %s", strerror(errno));
+    running = w;
     sigset_t urgent;
     sigemptyset(&urgent);
     sigaddset(&urgent, SIGURG);
@@ -53,7 +58,8 @@ int watchdog_start(struct watchdog *w, struct err *err)
 
 void watchdog_stop(struct watchdog *w)
 {
-    timer_delete(w->timer); /* what it sent before has been delivered: SIGURG is not blocked */
+    timer_delete(w->timer);
+    running = NULL;
     pthread_sigmask(SIG_SETMASK, &w->old_mask, NULL);
     watchdog_release(w);
 }

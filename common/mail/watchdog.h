@@ -21,7 +21,6 @@ struct watchdog {
     timer_t timer;
     sigset_t old_mask;
     atomic_int fd; /* our duplicate of the socket, -1: none yet */
-    atomic_bool fired;
 };
 
 /* Starts it for this thread, not armed. Temporary error when the kernel gives no timer. */
