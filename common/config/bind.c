@@ -344,12 +344,10 @@ static int set_list(
 static int set_number(
     const struct yaml_node *node, const struct bind_key *key, void *to, struct err *err)
 {
-    int64_t n;
+    int64_t n = 0;
     switch (key->kind) {
     case BIND_COUNT:
-        if (bind_is_none(node))
-            n = 0;
-        else if (bind_int(node, key->least, key->most, &n, err))
+        if (!bind_is_none(node) && bind_int(node, key->least, key->most, &n, err))
             return -1;
         *(int *)to = (int)n;
         return 0;
