@@ -1,7 +1,8 @@
 /*
  * Composing one message with GMime: text/plain in UTF-8, encoded headers (RFC 2047), CRLF line
- * ends, lines under 78 bytes, 7-bit. The same facts give the same bytes (X1: a repeat carries the
- * same Message-ID, Date and text). Nothing blocks; any thread.
+ * ends, 7-bit, lines of at most 78 bytes (998 for an ASCII name or subject without spaces). The
+ * same facts give the same bytes (X1: a repeat carries the same Message-ID, Date and text). Nothing
+ * blocks; any thread.
  */
 #ifndef CERTQ_MAIL_MESSAGE_H
 #define CERTQ_MAIL_MESSAGE_H

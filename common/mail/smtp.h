@@ -8,6 +8,8 @@
  * session that cannot be trusted (plaintext behind STARTTLS, MAIL before AUTH or TLS) is cut
  * before a byte of mail goes out.
  *
+ * CHUNKING is not used even where it is offered (smtp_watch.h says why), nor a client certificate.
+ *
  * While a session runs, SIGURG is taken by the thread (a watchdog that ends what libesmtp would
  * wait for without bound), and SIGPIPE is ignored by the process if nobody handles it.
  */

@@ -1,118 +1,17 @@
 /* links: mail */
-#include "catcher.h"
+#include "smtp_group.h"
 
 #include "base/clock.h"
-#include "mail/message.h"
-#include "mail/smtp.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <sys/socket.h>
 
 #define GROUP 4
-#define TIMEOUT_MS 1000 /* libesmtp knows no shorter one */
 
-static struct catcher plain, secure, locked, stranger; /* TLS; TLS and AUTH; TLS, another name */
-
-static struct config_mail config_for(uint16_t port)
-{
-    return (struct config_mail){.from = "ca@example.jp",
-        .smtp = {.host = "127.0.0.1",
-            .port = port,
-            .helo = "certq.example.jp",
-            .session = 100,
-            .timeout_ms = TIMEOUT_MS}};
-}
-
-static struct smtp *sender(const struct config_mail *config)
-{
-    struct smtp *s = NULL;
-    struct err err = {0};
-    if (smtp_new(config, &s, &err))
-        fail_msg("%s", err.text);
-    return s;
-}
-
-/* --- messages --- */
-
-struct group {
-    struct smtp_item items[500];
-    struct buf messages[500];
-    char recipients[500][32];
-    size_t count;
-};
-
-static void group_free(struct group *g)
-{
-    for (size_t i = 0; i < g->count; i++)
-        buf_free(&g->messages[i]);
-    free(g);
-}
-DEFINE_AUTO_STRUCT(group);
-
-/* a@, b@, c@ ... when few. */
-static struct group *group_new(size_t n)
-{
-    struct group *g = MEM_NEW(struct group);
-    g->count = n;
-    for (size_t i = 0; i < n; i++) {
-        struct err err = {0};
-        char id[32], body[256];
-        snprintf(id, sizeof id, "mail-%zu", i);
-        snprintf(g->recipients[i], sizeof g->recipients[i],
-            n <= 26 ? "%c@example.com" : "%c%zu@example.com", (char)('a' + i % 26), i);
-        snprintf(
-            body, sizeof body, i % 2 ? "%zu 通目\n.\n..\n\n証明書コード\n" : ".%zu\n.\n..\nx\n", i);
-        struct message_facts facts = {.id = id,
-            .id_domain = "mail.example.jp",
-            .from = "ca@example.jp",
-            .from_name = "電子認証サービス",
-            .to = g->recipients[i],
-            .subject = "証明書コードのお知らせ",
-            .language = "ja",
-            .date_ms = 1775003400000,
-            .body = bytes_of_text(body)};
-        if (message_compose(&facts, &g->messages[i], &err))
-            fail_msg("%s", err.text);
-        g->items[i] = (struct smtp_item){
-            .recipient = g->recipients[i], .message = buf_bytes(&g->messages[i])};
-    }
-    return g;
-}
-
-/* "D" delivered, "T" temporary, "R" rejected, "?" in doubt, "-" not sent. */
-static void fates_of(const struct group *g, char *text)
-{
-    for (size_t i = 0; i < g->count; i++)
-        text[i] = "-DTR?"[g->items[i].fate];
-    text[g->count] = 0;
-}
-
-static size_t caught(const struct catcher *c)
-{
-    AUTO_TYPE(json, json_t) *lines = catcher_index(c);
-    return json_array_size(lines);
-}
+static struct catcher plain;
 
 /* --- all is well --- */
-
-static void check_caught(const struct catcher *c, size_t skip, const struct group *g, bool tls)
-{
-    AUTO_TYPE(json, json_t) *lines = catcher_index(c);
-    assert_int_equal(json_array_size(lines), skip + g->count);
-    for (size_t i = 0; i < g->count; i++) {
-        const json_t *line = json_array_get(lines, skip + i);
-        AUTO_BUF message = {0};
-        catcher_message(c, line, &message);
-        if (!bytes_equal(buf_bytes(&message), g->items[i].message))
-            fail_msg("other bytes arrived:\n%s", buf_text(&message));
-        assert_string_equal(json_text_at(line, "from"), "ca@example.jp");
-        assert_string_equal(json_text_at(line, "to.0"), g->items[i].recipient);
-        assert_string_equal(json_text_at(line, "helo"), "certq.example.jp");
-        assert_int_equal(json_is_true(json_object_get(line, "tls")), tls);
-        assert_int_equal(json_is_true(json_object_get(line, "chunked")), false);
-    }
-}
 
 static void hundreds_arrive_as_they_were_composed(void **state)
 {
@@ -426,165 +325,18 @@ static void senders_in_several_threads_do_not_meet(void **state)
     assert_int_equal(caught(&plain), before + 240);
 }
 
-/* --- TLS and AUTH --- */
-
-struct secure_row {
-    const char *what, *behave, *host, *password; /* password NULL: no AUTH */
-    const struct catcher *catcher;
-    const char *ca;         /* file in the folder of `secure`; NULL: the system's */
-    const char *code, *why; /* NULL: delivered */
-};
-
-static void check_secure_row(const struct secure_row *row)
-{
-    struct err err = {0};
-    AUTO_TEXT ca = row->ca ? mem_printf("%s/%s", secure.folder, row->ca) : NULL;
-    AUTO_TEXT word = mem_printf("%s/word", secure.folder);
-    struct config_mail config = config_for(row->catcher->port);
-    config.smtp.host = (char *)(uintptr_t)row->host;
-    config.smtp.tls = TLS_STARTTLS;
-    config.smtp.tls_ca = ca;
-    config.smtp.session = 2;
-    if (row->password) {
-        assert_int_equal(file_write(word, bytes_of_text(row->password), 0600, &err), 0);
-        config.smtp.user = "mailer";
-        config.smtp.password_file = word;
-    }
-    AUTO(smtp) s = sender(&config);
-    AUTO(group) g = group_new(GROUP);
-    char fates[GROUP + 1];
-    catcher_behave(row->catcher, row->behave);
-    const size_t before = caught(row->catcher);
-    const int result = smtp_send(s, g->items, g->count, &err);
-    fates_of(g, fates);
-    if (result != (row->code ? -1 : 0) || strcmp(err.code, row->code ? row->code : "") ||
-        (row->why && !strstr(err.text, row->why)))
-        fail_msg("%s: %d %s %s", row->what, result, err.code, err.text);
-    if (strcmp(fates, row->code ? "----" : "DDDD"))
-        fail_msg("%s: %s", row->what, fates);
-    if (row->password && strstr(err.text, row->password))
-        fail_msg("%s: the password shows", row->what);
-    if (row->code)
-        assert_int_equal(caught(row->catcher), before);
-    else
-        check_caught(row->catcher, before, g, true);
-}
-
-static void mail_goes_out_over_verified_tls_only(void **state)
-{
-    (void)state;
-    static const struct secure_row rows[] = {
-        {"fine", "{}", "localhost", NULL, &secure, "ca.pem", NULL, NULL},
-        {"by address", "{}", "127.0.0.1", NULL, &secure, "ca.pem", NULL, NULL},
-        {"other name", "{}", "localhost", NULL, &stranger, "ca.pem", "smtp-tls", "ostname"},
-        {"unknown CA", "{}", "localhost", NULL, &secure, NULL, "smtp-tls", "certificate"},
-        {"not offered", "{\"no_starttls\": true}", "localhost", NULL, &secure, "ca.pem", "smtp-tls",
-            "offers no STARTTLS"},
-        {"HELO only", "{\"EHLO\": \"502 what\"}", "localhost", NULL, &secure, "ca.pem", "smtp-tls",
-            "offers no STARTTLS"},
-        {"refused", "{\"STARTTLS\": \"454 not now\"}", "localhost", NULL, &secure, "ca.pem",
-            "smtp-tls", "454 not now"},
-        {"injected", "{\"STARTTLS\": \"220 go\\r\\n250 injected\"}", "localhost", NULL, &secure,
-            "ca.pem", "smtp-tls", "plaintext behind"},
-        {"dropped", "{\"STARTTLS\": \"drop\"}", "localhost", NULL, &secure, "ca.pem", "smtp-lost",
-            "STARTTLS"},
-        {"silent", "{\"STARTTLS\": \"hang\"}", "localhost", NULL, &secure, "ca.pem", "smtp-lost",
-            "STARTTLS"},
-        {"plain server", "{}", "127.0.0.1", NULL, &plain, "ca.pem", "smtp-tls", "offers no"},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        check_secure_row(&rows[i]);
-}
-
-static void nothing_is_sent_without_authentication(void **state)
-{
-    (void)state;
-    static const struct secure_row rows[] = {
-        {"fine", "{}", "localhost", "s3cret", &locked, "ca.pem", NULL, NULL},
-        {"LOGIN", "{\"AUTH\": {\"#1\": \"504 no PLAIN\"}}", "localhost", "s3cret", &locked,
-            "ca.pem", NULL, NULL},
-        {"wrong", "{}", "localhost", "other", &locked, "ca.pem", "smtp-auth", "535"},
-        /* The library goes on without; a server that then takes mail must not get any. */
-        {"wrong, open", "{\"MAIL\": \"250 welcome\"}", "localhost", "other", &locked, "ca.pem",
-            "smtp-auth", "535"},
-        {"not offered", "{\"no_auth\": true, \"MAIL\": \"250 welcome\"}", "localhost", "s3cret",
-            &locked, "ca.pem", "smtp-auth", "nothing usable"},
-        {"later", "{\"AUTH\": \"454 later\"}", "localhost", "s3cret", &locked, "ca.pem",
-            "smtp-auth", "454 later"},
-        {"dropped", "{\"AUTH\": \"drop\"}", "localhost", "s3cret", &locked, "ca.pem", "smtp-lost",
-            "AUTH"},
-        {"weak", "{\"AUTH\": \"534 too weak\"}", "localhost", "s3cret", &locked, "ca.pem",
-            "smtp-auth", "534"},
-    };
-    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
-        check_secure_row(&rows[i]);
-}
-
-/* Enough sessions for the library's own SSL_CTX to have crashed and TLS 1.3 to have stalled. */
-static void many_tls_sessions_run_without_a_stall(void **state)
-{
-    (void)state;
-    struct err err = {0};
-    AUTO_TEXT ca = mem_printf("%s/ca.pem", secure.folder);
-    struct config_mail config = config_for(secure.port);
-    config.smtp.host = "localhost";
-    config.smtp.tls = TLS_STARTTLS;
-    config.smtp.tls_ca = ca;
-    config.smtp.session = 1;
-    AUTO(smtp) s = sender(&config);
-    AUTO(group) g = group_new(150);
-    catcher_behave(&secure, "{}");
-    const size_t before = caught(&secure);
-    if (smtp_send(s, g->items, g->count, &err))
-        fail_msg("%s", err.text);
-    check_caught(&secure, before, g, true);
-}
-
-/* --- the servers --- */
-
-static void make_certificate(const char *folder, const char *name, const char *alternative)
-{
-    AUTO_TEXT command = mem_printf(
-        "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-        "-subj '/CN=%s' -addext 'subjectAltName=%s' -keyout %s.key -out %s.pem 2>/dev/null",
-        folder, name, alternative, name, name);
-    catcher_run(command);
-}
-
-static void start_secure(struct catcher *c, const char *name, const char *user)
-{
-    AUTO_TEXT cert = mem_printf("%s/%s.pem", secure.folder, name);
-    AUTO_TEXT key = mem_printf("%s/%s.key", secure.folder, name);
-    const char *more[] = {
-        "--cert", cert, "--key", key, user ? "--user" : NULL, user, "--password", "s3cret", NULL};
-    catcher_start(c, more);
-}
-
-static int start_servers(void **state)
+static int start_server(void **state)
 {
     (void)state;
     catcher_prepare(&plain);
-    catcher_prepare(&secure);
-    catcher_prepare(&locked);
-    catcher_prepare(&stranger);
-    make_certificate(secure.folder, "mine", "DNS:localhost,IP:127.0.0.1");
-    make_certificate(secure.folder, "other", "DNS:mail.example.org");
-    AUTO_TEXT command = mem_printf("cd %s && cat mine.pem other.pem > ca.pem", secure.folder);
-    catcher_run(command);
     catcher_start(&plain, NULL);
-    start_secure(&secure, "mine", NULL);
-    start_secure(&locked, "mine", "mailer");
-    start_secure(&stranger, "other", NULL);
     return 0;
 }
 
-static int stop_servers(void **state)
+static int stop_server(void **state)
 {
     (void)state;
     catcher_stop(&plain);
-    catcher_stop(&secure);
-    catcher_stop(&locked);
-    catcher_stop(&stranger);
     return 0;
 }
 
@@ -600,9 +352,6 @@ int main(void)
         cmocka_unit_test(what_cannot_be_sent_harms_no_other),
         cmocka_unit_test(a_server_that_is_not_there_takes_bounded_time),
         cmocka_unit_test(senders_in_several_threads_do_not_meet),
-        cmocka_unit_test(mail_goes_out_over_verified_tls_only),
-        cmocka_unit_test(nothing_is_sent_without_authentication),
-        cmocka_unit_test(many_tls_sessions_run_without_a_stall),
     };
-    return cmocka_run_group_tests(tests, start_servers, stop_servers);
+    return cmocka_run_group_tests(tests, start_server, stop_server);
 }
