@@ -164,7 +164,7 @@ static int add_item(struct broker *b, struct job *job, const struct kind *kind, 
 static int make_job(struct broker *b, const struct kind *kind, const struct job_request *r,
     const struct config_client *rights, struct job *job, struct err *err)
 {
-    int priority;
+    int priority = JOB_PRIORITY_DEFAULT;
     if (check_priority(rights, r, &priority, err))
         return -1;
     job->id = r->has_id ? r->id : uuid_new();

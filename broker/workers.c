@@ -209,7 +209,7 @@ static int on_ready(struct workers *w, struct broker *b, const struct sender *fr
     struct bytes body, struct err *err)
 {
     struct worker_ready m;
-    uint64_t kinds;
+    uint64_t kinds = 0;
     if (worker_ready_parse(body, &m, err) || read_kinds(b, &m, from->user, &kinds, err))
         return -1;
     if (uuid_is_zero(&m.life) || !utf8_is_line(m.name) || !utf8_is_line(m.host))
