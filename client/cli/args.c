@@ -23,8 +23,7 @@ static const struct option *find_option(const struct option *options, const char
     return NULL;
 }
 
-/* Letters to change, add or drop to make b of a (Levenshtein); good enough to say "did you mean".
- */
+/* Letters to change, add or drop to make b of a (Levenshtein): for "did you mean". */
 static size_t distance(const char *a, const char *b)
 {
     size_t row[64], n = strlen(b);
@@ -55,7 +54,8 @@ static int unknown_option(const struct option *options, const char *text, struct
     size_t least = 4;
     for (const struct option *o = options; o && o->name; o++) {
         size_t d = distance(name, o->name);
-        if (d < least) {
+        bool is_as_long = nearest && strlen(o->name) == strlen(name); /* letters swapped */
+        if (d < least || (d == least && is_as_long)) {
             least = d;
             nearest = o->name;
         }

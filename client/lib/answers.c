@@ -151,11 +151,14 @@ static struct request *find(struct certq *c, const char *text, bool is_call)
     return r && r->is_call == is_call ? r : NULL;
 }
 
-/* A call that was refused before its tag was read: there is at most one call at a time. */
-static struct request *find_call(struct certq *c, struct bytes service)
+/*
+ * Whose is an error without id and tag? The service was refused before the body was read: of an
+ * unknown kind, say. So it is as true of the oldest unanswered request for it as of any other.
+ */
+static struct request *find_unread(struct certq *c, struct bytes service)
 {
-    for (struct request *r = c->last; r; r = r->previous)
-        if (r->is_call && bytes_equal(bytes_of_text(r->service), service))
+    for (struct request *r = c->first; r; r = r->next)
+        if (!r->is_accepted && !r->has_ended && bytes_equal(bytes_of_text(r->service), service))
             return r;
     return NULL;
 }
@@ -169,7 +172,7 @@ void handle_answer(struct certq *c, const struct client_reply *reply, int64_t no
     const char *tag = json_text_at(json, "tag"), *id = json_text_at(json, "id");
     struct request *r = tag ? find(c, tag, true) : id ? find(c, id, false) : NULL;
     if (!r && !tag && !id && json_object_get(json, "error"))
-        r = find_call(c, reply->service);
+        r = find_unread(c, reply->service);
     if (!r)
         return; /* a repeat, or an answer to what was given up */
     if (r->is_call)

@@ -70,6 +70,8 @@ struct job_request {
 int job_request_parse(
     struct bytes body, size_t args_most, struct job_request *ret, struct err *err) MUST_USE;
 void job_request_clear(struct job_request *r);
+/* The id of a body that is not taken, whatever else is wrong with it: for its rejection. */
+bool job_request_id(struct bytes body, struct uuid *ret) MUST_USE;
 
 /*
  * Answers as JSON, appended: {"id","state"} plus `result`, JSON text that may be empty, as "error"

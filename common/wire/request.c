@@ -89,14 +89,13 @@ static bool scan_member(struct bytes text, const char *name, struct bytes *ret)
     }
 }
 
-/* The id of a body that is not taken, for its rejection. */
-static void rescue_id(struct bytes body, struct job_request *ret)
+bool job_request_id(struct bytes body, struct uuid *ret)
 {
     struct bytes id;
     if (body.length > SCAN_MOST)
         body.length = SCAN_MOST;
-    if (body.length && scan_member(body, "id", &id) && id.length > 2 && id.data[0] == '"')
-        ret->has_id = uuid_parse((const char *)id.data + 1, id.length - 2, &ret->id);
+    return body.length && scan_member(body, "id", &id) && id.length > 2 && id.data[0] == '"' &&
+           uuid_parse((const char *)id.data + 1, id.length - 2, ret);
 }
 
 static int read_id(const json_t *value, struct job_request *r, struct err *err)
@@ -180,12 +179,12 @@ int job_request_parse(struct bytes body, size_t args_most, struct job_request *r
     if (!body.length)
         return err_set(err, ERR_INPUT, NULL, "the body is empty; a JSON object is wanted");
     if (body.length > args_most && body.length - args_most > FRAME_MOST) {
-        rescue_id(body, ret);
+        ret->has_id = job_request_id(body, &ret->id);
         return too_large(body.length, args_most, err);
     }
     AUTO_TYPE(json, json_t) *object = NULL;
     if (json_parse_object(body, &object, err)) {
-        rescue_id(body, ret);
+        ret->has_id = job_request_id(body, &ret->id);
         return err_context(err, "body");
     }
     int failed = read_members(object, &r, err);

@@ -292,6 +292,13 @@ static void rejects(struct straw *s, struct heard *h, size_t n)
     reject_it(s, h, "bad-request");
 }
 
+static void rejects_without_id(struct straw *s, struct heard *h, size_t n)
+{
+    (void)n;
+    reply(s, h, CLIENT_FINAL,
+        "{\"state\":\"rejected\",\"error\":{\"code\":\"unknown-kind\",\"message\":\"no\"}}");
+}
+
 static void says_everything_twice(struct straw *s, struct heard *h, size_t n)
 {
     does_it(s, h, n);
@@ -345,6 +352,7 @@ static void submissions_end_once_whatever_one_broker_does(void **state)
         {"unavailable", is_unavailable, true, 0, 0, 1, 2, "", "unavailable"},
         {"silent", is_silent, true, 0, 0, 1, 2, "", "unavailable"},
         {"rejects", rejects, true, 0, 1, 0, 1, "rejected", "bad-request"},
+        {"no id", rejects_without_id, true, 0, 1, 0, 1, "rejected", "unknown-kind"},
         {"twice", says_everything_twice, true, 1, 1, 0, 1, "done", ""},
         {"garbage", talks_garbage_first, true, 1, 1, 0, 1, "done", ""},
     };
