@@ -29,8 +29,10 @@ void db_bind_type(MYSQL_BIND *bind, char letter)
 
 static int stmt_fault(struct db *db, struct prepared *p, struct err *err)
 {
-    return db_fault(
-        db, p->statement->name, mysql_stmt_errno(p->handle), mysql_stmt_error(p->handle), err);
+    const char *name = p->statement->name;
+    if (mysql_stmt_errno(p->handle) == 0) /* while rows stream the connection has it */
+        return db_fault(db, name, mysql_errno(db->mysql), mysql_error(db->mysql), err);
+    return db_fault(db, name, mysql_stmt_errno(p->handle), mysql_stmt_error(p->handle), err);
 }
 
 static void bind_landing(struct prepared *p, size_t i)
