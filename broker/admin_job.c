@@ -23,12 +23,18 @@ static bool has_failed(const struct job_record *r)
     return r->state == JOB_REFUSED || r->state == JOB_DEAD;
 }
 
-static json_t *json_of_record(const struct job_record *r)
+/* A waiting job is ready or scheduled by the clock; that it runs only the broker knows. */
+static enum job_state state_at(const struct job_record *r, int64_t now_ms)
+{
+    return !r->in_history && r->run_at_ms > now_ms ? JOB_SCHEDULED : r->state;
+}
+
+static json_t *json_of_record(const struct job_record *r, int64_t now_ms)
 {
     json_t *o = json_object();
     json_object_set_new(o, "id", json_of_id(&r->id));
     json_object_set_new(o, "kind", json_string(r->kind));
-    json_object_set_new(o, "state", json_string(job_state_name(r->state)));
+    json_object_set_new(o, "state", json_string(job_state_name(state_at(r, now_ms))));
     json_object_set_new(o, "client", json_string(r->client));
     json_object_set_new(o, "attempt", json_integer(r->attempt));
     json_object_set_new(o, "failures", json_integer(r->failures));
@@ -45,9 +51,9 @@ static json_t *json_of_record(const struct job_record *r)
     return o;
 }
 
-static json_t *json_of_shown(const struct job_record *r)
+static json_t *json_of_shown(const struct job_record *r, int64_t now_ms)
 {
-    json_t *o = json_of_record(r), *followups = json_array();
+    json_t *o = json_of_record(r, now_ms), *followups = json_array();
     if (r->in_history) {
         json_object_set_new(o, "group", json_of_id(&r->group));
         if (r->state == JOB_DONE)
@@ -108,9 +114,15 @@ static enum call_step begin_list(struct broker *b, struct call *call, struct err
     return CALL_ASK;
 }
 
+struct listing {
+    json_t *jobs;
+    int64_t now_ms;
+};
+
 static void add_listed(void *context, struct job_record *r)
 {
-    json_array_append_new(context, json_of_record(r));
+    struct listing *l = context;
+    json_array_append_new(l->jobs, json_of_record(r, l->now_ms));
     job_record_clear(r);
 }
 
@@ -131,7 +143,8 @@ static int run_list(struct call *call, struct db *db, struct err *err)
         filter.state = JOB_READY;
     filter.most = (size_t)limit + 1;
     AUTO_TYPE(json, json_t) *jobs = json_array();
-    if (job_list(db, &filter, call->now_ms, add_listed, jobs, err))
+    struct listing listing = {jobs, call->now_ms};
+    if (job_list(db, &filter, call->now_ms, add_listed, &listing, err))
         return -1;
     bool more = json_array_size(jobs) > (size_t)limit;
     if (more)
@@ -201,7 +214,7 @@ static int run_show(struct call *call, struct db *db, struct err *err)
     CLEANUP(found_clear) struct found f = {0};
     if (find(call, db, &call->ids[0], &f, err))
         return -1;
-    call->result = json_pack("{s:o}", "job", json_of_shown(&f.record));
+    call->result = json_pack("{s:o}", "job", json_of_shown(&f.record, call->now_ms));
     return 0;
 }
 
@@ -254,7 +267,7 @@ static int run_wait(struct call *call, struct db *db, struct err *err)
     if (find(call, db, &call->ids[0], &f, err))
         return -1;
     AUTO_BUF text = {0};
-    const char *state = job_state_name(f.record.state);
+    const char *state = job_state_name(state_at(&f.record, call->now_ms));
     answer_write(&f.record.id, state,
         f.record.in_history ? buf_bytes(&f.record.result) : (struct bytes){0}, &text);
     call->result = json_loadb((const char *)text.data, text.length, 0, NULL);

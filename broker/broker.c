@@ -3,6 +3,7 @@
 #include "admin.h"
 #include "clients.h"
 #include "dispatch.h"
+#include "housekeeping.h"
 #include "http.h"
 #include "intake.h"
 #include "jobs.h"
@@ -198,6 +199,7 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
     b->waits = waits_new();
     b->questions = questions_new();
     b->admin = admin_new();
+    b->housekeeping = housekeeping_new();
     if (set_up(b, err))
         return -1;
     *ret = TAKE(b);
@@ -246,6 +248,7 @@ static int64_t turn(struct broker *b, int64_t stalled_ms)
     if (!b->is_draining)
         dispatch_turn(b);
     admin_turn(b);
+    housekeeping_turn(b);
     store_flush(b->store);
     questions_turn(b);
     clients_sweep(b->clients, b);
@@ -375,6 +378,7 @@ void broker_free(struct broker *b)
     groups_free(b->groups);
     free_items(b);
     questions_free(b->questions);
+    housekeeping_free(b->housekeeping);
     keyring_free(b->fingerprints);
     curve_pair_free(b->curve);
     inbox_free(b->inbox);

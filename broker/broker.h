@@ -23,6 +23,7 @@ struct keyring;
 struct sealing;
 struct questions;
 struct admin;
+struct housekeeping;
 struct http;
 struct zap;
 struct curve_pair;
@@ -66,6 +67,7 @@ struct broker {
     struct keeper_note *note; /* the last one; NULL before the first */
     uint64_t paused;          /* bits by kind id */
     struct questions *questions;
+    struct housekeeping *housekeeping;
     struct admin *admin;
     struct json_t *counts; /* waiting jobs by kind, as last counted; NULL: not yet */
     int64_t counts_ms;

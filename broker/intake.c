@@ -245,6 +245,7 @@ void intake_ask_worker(
         .args_length = args.length,
     };
     struct item *item = item_new(&job, kind);
+    item->since_ms = b->tick_ms;
     map_put(b->items, &item->job.id, item);
     waits_add(b, &item->job.id, wish, false);
     jobs_put(b, item);

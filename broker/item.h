@@ -53,7 +53,7 @@ struct item {
     bool alone;                    /* its group was lost: dispatched singly from now on */
     bool foreign;                  /* verdict SAME or CONFLICT: another client's */
     bool dropped;                  /* while STORING: nobody waits any more, do not store */
-    bool cancel;                   /* an operator wants it cancelled as soon as it may be */
+    bool unwanted;                 /* closed before it ended: its result is emptied at once */
     uint8_t bounces;               /* times handed back busy or unseen, one after another */
     int64_t since_ms;              /* monotonic: received; later: first handed back unseen */
     struct heap *heap;             /* the heap it is in, NULL when in none */

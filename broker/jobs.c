@@ -4,13 +4,20 @@
 #include "dispatch.h"
 #include "metrics.h"
 #include "questions.h"
+#include "titanic.h"
 #include "waits.h"
 
 #include "base/log.h"
 
 #include <string.h>
 
-enum { PAGE_MOST = 1000, PAGES_AT_ONCE = 2, HEAD_EVERY_MS = 30000, HEAD_MOST = 500 };
+enum {
+    PAGE_MOST = 1000,
+    PAGES_AT_ONCE = 2,
+    HEAD_EVERY_MS = 30000,
+    HEAD_MOST = 500,
+    VOLATILE_MS = 8000
+};
 
 static struct place place_of(const struct item *item)
 {
@@ -53,6 +60,8 @@ void jobs_end(struct broker *b, struct item *item, enum job_state state, struct 
     metric_add(metrics[state], 1);
     remove_item(b, item);
     waits_end(b, &item->job.id, state, result);
+    if (item->unwanted)
+        titanic_unwanted(b, &item->job.id);
     item_free(item);
 }
 
@@ -271,8 +280,26 @@ static void look_up_absent(struct broker *b)
         ask_fate(b, &ids[i]);
 }
 
+/* What has no row waits for a worker so long and no longer. */
+static void give_up_volatile(struct broker *b)
+{
+    struct err err = {0};
+    err_set(&err, ERR_TEMPORARY, "unavailable", "no worker took it in time");
+    for (int k = 0; k < KINDS; k++) {
+        if (kind_of((enum kind_id)k)->durable)
+            continue;
+        struct item *head;
+        while ((head = ready_head(&b->ready, (enum kind_id)k)) &&
+               b->tick_ms - head->since_ms > VOLATILE_MS) {
+            waits_reject(b, &head->job.id, &err);
+            jobs_drop(b, head);
+        }
+    }
+}
+
 void jobs_turn(struct broker *b)
 {
+    give_up_volatile(b);
     keep_bound(b);
     if (b->backlog.parked & dispatch_kinds(b)) {
         log_info("kind.unparked", "jobs=%zu", map_count(b->items));

@@ -100,6 +100,7 @@ static int read_all(struct keeper *k, struct keeper_note *note, struct err *err)
 
 static int take_slots(struct keeper *k, const struct slots_plan *plan, struct err *err)
 {
+    size_t taken_count = 0;
     for (size_t i = 0; i < plan->take_count; i++) {
         const struct slot_row *row = &plan->take[i];
         bool taken;
@@ -108,9 +109,10 @@ static int take_slots(struct keeper *k, const struct slots_plan *plan, struct er
         if (taken && !uuid_is_zero(&row->broker))
             log_warn("slot.adopted", "slot=%u epoch=%" PRIu64 " from=%s", row->id, row->epoch + 1,
                 uuid_s(&row->broker));
-        else if (taken)
-            log_info("slot.taken", "slot=%u epoch=%" PRIu64, row->id, row->epoch + 1);
+        taken_count += taken;
     }
+    if (taken_count)
+        log_info("slots.taken", "slots=%zu", taken_count);
     return 0;
 }
 
@@ -135,7 +137,7 @@ static int move_slots(struct keeper *k, uint64_t kinds, struct keeper_note *note
     if (plan.take_count + plan.give_count == 0)
         return 0;
     if (plan.give_count) {
-        log_info("slot.given", "slots=%zu", plan.give_count);
+        log_info("slots.given", "slots=%zu", plan.give_count);
         if (registry_give_slots(k->db, &k->options.self.life, plan.give, plan.give_count, err))
             return -1;
     }

@@ -98,7 +98,7 @@ static void clear_records(struct fate_task *t)
 static void keep_record(void *context, struct job_record *record)
 {
     struct fate_task *t = context;
-    if (t->record_count == t->count) { /* never more than asked for */
+    if (t->record_count == 2 * t->count) { /* once in each table at most */
         job_record_clear(record);
         return;
     }
@@ -151,22 +151,17 @@ static void on_vanished(struct broker *b, const struct uuid *id)
     }
 }
 
-static bool has_record(const struct fate_task *t, const struct uuid *id)
-{
-    for (size_t i = 0; i < t->record_count; i++)
-        if (uuid_equal(&t->records[i].id, id))
-            return true;
-    return false;
-}
-
 static void done_fates(struct task *task, struct broker *b)
 {
     struct fate_task *t = (struct fate_task *)task;
+    AUTO(map) found = map_new();
     b->fates--;
-    for (size_t i = 0; i < t->record_count; i++)
+    for (size_t i = 0; i < t->record_count; i++) {
+        map_put(found, &t->records[i].id, &t->records[i]);
         on_fate(b, &t->records[i]);
-    for (size_t i = 0; i < t->count && t->record_count < t->count && !task->err.kind; i++)
-        if (!has_record(t, &t->ids[i]))
+    }
+    for (size_t i = 0; i < t->count && !task->err.kind; i++)
+        if (!map_get(found, &t->ids[i]))
             on_vanished(b, &t->ids[i]);
     clear_records(t);
     free(t->records);
@@ -182,7 +177,7 @@ static void turn_fates(struct broker *b)
         t->task = (struct task){.run = run_fates, .done = done_fates, .patient = true};
         t->count = list->count - at < IDS_MOST ? list->count - at : IDS_MOST;
         t->ids = mem_copy(list->ids + at, t->count * sizeof *t->ids);
-        t->records = mem_zero(t->count, sizeof *t->records);
+        t->records = mem_zero(2 * t->count, sizeof *t->records);
         b->fates++;
         clerk_ask(b->clerk, &t->task);
     }

@@ -122,6 +122,9 @@ static void done(struct task *task, struct broker *b)
         err_set(&task->err, ERR_TEMPORARY, "unavailable", "the database is away: ask again");
         send_error(b, &l->asker, "500", &task->err);
     } else if (l->close) {
+        struct item *item = map_get(b->items, &l->id);
+        if (item && l->is_known && may_see(&l->asker, l->client))
+            item->unwanted = true;
         send_status(b, &l->asker, "200", (struct bytes){0});
     } else {
         answer_reply(b, l);
@@ -151,6 +154,33 @@ static void look_up(struct broker *b, const struct asker *asker,
         err_set(&l->task.err, ERR_TEMPORARY, "busy", "too many questions wait");
         l->task.done(&l->task, b);
     }
+}
+
+/* ---- closed before it ended ---- */
+
+struct closing {
+    struct task task;
+    struct uuid id;
+};
+
+static int run_closing(struct task *task, struct db *db, struct err *err)
+{
+    bool known;
+    return job_close(db, &((struct closing *)task)->id, true, &known, err);
+}
+
+static void done_closing(struct task *task, struct broker *b)
+{
+    (void)b;
+    free(task);
+}
+
+void titanic_unwanted(struct broker *b, const struct uuid *id)
+{
+    struct closing *c = MEM_NEW(struct closing);
+    c->task = (struct task){.run = run_closing, .done = done_closing, .patient = true};
+    c->id = *id;
+    clerk_ask(b->desk, &c->task);
 }
 
 void titanic_handle(

@@ -8,6 +8,8 @@
 
 #include "clients.h"
 
+/* An item marked unwanted has ended. */
+void titanic_unwanted(struct broker *b, const struct uuid *id);
 void titanic_handle(
     struct broker *b, const struct asker *asker, const struct client_request *request);
 
