@@ -273,3 +273,16 @@ int job_purge(struct db *db, int64_t before_ms, size_t most, struct uuid *cursor
     *ret_rows = rows;
     return 0;
 }
+
+int job_empty(struct db *db, int64_t before_ms, const char *kinds, const struct uuid *after,
+    const struct uuid *last, struct err *err)
+{
+    static const struct statement empty = {.name = "purge.empty",
+        .sql = "UPDATE job_history SET result = NULL, args = NULL WHERE id > ? AND id <= ? "
+               "AND finished_ms < ? AND FIND_IN_SET(kind, ?) "
+               "AND (result IS NOT NULL OR args IS NOT NULL)",
+        .params = "bbit"};
+    const struct db_value params[] = {
+        db_uuid(after), db_uuid(last), db_int(before_ms), db_text(kinds)};
+    return db_run(db, &empty, params, NULL, err);
+}

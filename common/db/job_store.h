@@ -128,6 +128,12 @@ int job_close(struct db *db, const struct uuid *id, bool mark_closed, bool *ret_
  */
 int job_purge(struct db *db, int64_t before_ms, size_t most, struct uuid *cursor, size_t *ret_rows,
     struct err *err) MUST_USE;
+/*
+ * Empties result and args of jobs that ended before before_ms, of the kinds named (words between
+ * commas), with ids after *after up to *last: the range a job_purge walked over.
+ */
+int job_empty(struct db *db, int64_t before_ms, const char *kinds, const struct uuid *after,
+    const struct uuid *last, struct err *err) MUST_USE;
 /* Counts waiting jobs by kind: calls each(kind, count, oldest run_at). Bounded by a full scan. */
 typedef void job_count_each(void *context, const char *kind, int64_t count, int64_t oldest_ms);
 int job_count(struct db *db, job_count_each *each, void *context, struct err *err) MUST_USE;
