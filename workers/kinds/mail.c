@@ -298,13 +298,16 @@ static int in_transaction(
     }
 }
 
-static void drop_final(struct batch *b)
+/* What is left is marked, and goes out. */
+static void keep_marked(struct batch *b)
 {
     size_t kept = 0;
     for (size_t i = 0; i < b->n; i++)
         if (!is_final(b->mails[i]))
             b->mails[kept++] = b->mails[i];
     b->n = kept;
+    for (size_t i = 0; i < b->n; i++)
+        b->mails[i]->row.exists = true; /* the mark is committed */
 }
 
 static void apply_fate(struct outgoing *m, const struct smtp_item *item)
@@ -373,6 +376,7 @@ static int store_patiently(struct batch *b, struct err *err)
     for (int i = 0; i < MARK_TRIES; i++) {
         if (in_transaction(b, store_fates, err) == 0)
             return 0;
+        log_warn("mail.unmarked", "mails=%zu try=%d error=%s", b->n, i + 1, log_q(err->text));
         const struct timespec second = {1, 0};
         nanosleep(&second, NULL);
     }
@@ -387,7 +391,7 @@ static int deliver(struct batch *b, struct err *err)
         in_transaction(b, mark_sending, err))
         return -1;
     settle(b);
-    drop_final(b);
+    keep_marked(b);
     if (!b->n)
         return 0;
     struct err smtp_err = {0};
