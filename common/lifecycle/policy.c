@@ -104,9 +104,11 @@ bool policy_allows(const struct policy *p, enum policy_procedure procedure, enum
     enum policy_channel channel)
 {
     unsigned channels = p->who[procedure].channels[actor];
-    /* An operator answers for how the request reached them: "recorded" takes any channel. */
-    bool recorded = actor == ACTOR_OPERATOR && channels & POLICY_BIT(CHANNEL_RECORDED);
-    return recorded || channels & POLICY_BIT(channel);
+    /* An operator answers for how a request reached them: "recorded" covers a way it may have. */
+    if (actor == ACTOR_OPERATOR && channels & POLICY_BIT(CHANNEL_RECORDED))
+        channels |= POLICY_BIT(CHANNEL_SESSION) | POLICY_BIT(CHANNEL_COUNTER)
+            | POLICY_BIT(CHANNEL_PAPER);
+    return channels & POLICY_BIT(channel);
 }
 
 const struct policy_reason *policy_reason(const struct policy_reasons *reasons, const char *word)
