@@ -21,7 +21,7 @@ struct batch {
     struct uuid seed;
     bool has_seed;
     struct progress progress;
-    size_t lines, accepted, done, not_done, rejected, wrong, gave_up;
+    size_t lines, done, not_done, rejected, wrong, gave_up;
     size_t told;
     char last_error[256];
 };
@@ -68,11 +68,9 @@ static void hear(void *user, const struct certq_answer *a)
 {
     struct batch *b = user;
     size_t line = (size_t)(uintptr_t)a->context;
-    if (a->event == CERTQ_ACCEPTED)
-        b->accepted++;
-    else if (a->event == CERTQ_ENDED)
+    if (a->event == CERTQ_ENDED) {
         hear_end(b, a, line);
-    else {
+    } else if (a->event == CERTQ_GAVE_UP) {
         b->gave_up++;
         snprintf(b->last_error, sizeof b->last_error, "%s", a->error_text);
     }
@@ -179,9 +177,10 @@ static int submit_lines(struct batch *b, FILE *f, struct err *err)
 
 static void summarize(const struct batch *b)
 {
+    size_t accepted = b->lines - b->rejected - b->wrong - b->gave_up;
     if (b->cli->json) {
         AUTO_TYPE(json, json_t) *row = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "lines",
-            (json_int_t)b->lines, "accepted", (json_int_t)b->accepted, "done", (json_int_t)b->done,
+            (json_int_t)b->lines, "accepted", (json_int_t)accepted, "done", (json_int_t)b->done,
             "not_done", (json_int_t)b->not_done, "rejected", (json_int_t)b->rejected, "wrong",
             (json_int_t)b->wrong, "unknown", (json_int_t)b->gave_up);
         cli_line(row);
@@ -189,7 +188,7 @@ static void summarize(const struct batch *b)
     }
     if (b->told > TOLD_MOST)
         fprintf(stderr, "and %zu more like these\n", b->told - TOLD_MOST);
-    printf("%zu lines: %zu accepted", b->lines, b->accepted);
+    printf("%zu lines: %zu accepted", b->lines, accepted);
     if (b->like->wants_end || b->done)
         printf(", %zu done", b->done);
     if (b->not_done)

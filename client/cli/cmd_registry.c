@@ -96,10 +96,10 @@ static const struct option cert_list_options[] = {
 };
 static const struct column cert_columns[] = {
     {"CERTIFICATE", "certificate", COLUMN_TEXT},
-    {"PRODUCT", "product", COLUMN_SQUEEZE},
     {"STATE", "state", COLUMN_TEXT},
     {"UNTIL", "not_after", COLUMN_DAY},
     {"SUBSCRIBER", "email", COLUMN_SQUEEZE},
+    {"PRODUCT", "product", COLUMN_SQUEEZE},
     {0},
 };
 
@@ -183,10 +183,10 @@ static int mail_list(struct cli *cli, const struct args *args)
 {
     static const struct column columns[] = {
         {"MAIL", "mail", COLUMN_TEXT},
-        {"TEMPLATE", "template", COLUMN_SQUEEZE},
         {"STATE", "state", COLUMN_TEXT},
         {"SENT", "sent", COLUMN_TIME},
         {"TO", "recipient", COLUMN_SQUEEZE},
+        {"TEMPLATE", "template", COLUMN_SQUEEZE},
         {0},
     };
     json_t *request = json_pack("{s:s}", "op", "mail.list");

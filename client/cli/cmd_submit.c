@@ -34,6 +34,8 @@ static void hear(void *user, const struct certq_answer *a)
         json_parse_object(
             (struct bytes){(const uint8_t *)a->json, a->json_length}, &o->answer, &err))
         o->answer = NULL;
+    if (o->answer && !json_object_get(o->answer, "id"))
+        json_object_set_new(o->answer, "id", json_string(a->id));
     o->error.fault = CERTQ_FAULT_UNREACHABLE;
     snprintf(o->error.code, sizeof o->error.code, "%s", a->error_code);
     snprintf(o->error.text, sizeof o->error.text, "%s", a->error_text);

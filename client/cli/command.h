@@ -1,7 +1,7 @@
 /*
  * A command of the certq program, as tables: what it is called, which options it takes, what it
  * says of itself, and the function that does it. Adding one: a row in its group's table (one file
- * a group), its function, its line in docs/operations.md.
+ * a group) and its function; a test reads the tables.
  */
 #ifndef CERTQ_CLI_COMMAND_H
 #define CERTQ_CLI_COMMAND_H

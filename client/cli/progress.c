@@ -23,20 +23,21 @@ double progress_seconds(const struct progress *p)
 void progress_draw(const struct progress *p, size_t bad, int64_t now_ms, char text[static 128])
 {
     int64_t ms = now_ms - p->started_ms;
-    size_t rate = ms > 0 ? (size_t)((int64_t)p->done * 1000 / ms) : 0;
+    double rate = ms > 0 ? (double)p->done * 1000 / (double)ms : 0;
     char bar[BAR + 1] = "", tail[40] = "";
     if (bad)
         snprintf(tail, sizeof tail, ", %zu not done", bad);
     if (!p->total) {
-        snprintf(text, 128, "%zu  %zu/s%s", p->done, rate, tail);
+        snprintf(text, 128, "%zu  %.0f/s%s", p->done, rate, tail);
         return;
     }
-    size_t done = p->done < p->total ? p->done : p->total, filled = done * BAR / p->total;
+    size_t done = p->done < p->total ? p->done : p->total,
+           filled = (size_t)((double)done / (double)p->total * BAR);
     memset(bar, '#', filled);
     memset(bar + filled, '.', BAR - filled);
     bar[BAR] = '\0';
-    snprintf(text, 128, "[%s] %zu %%  %zu/%zu  %zu/s%s", bar, done * 100 / p->total, done, p->total,
-        rate, tail);
+    snprintf(text, 128, "[%s] %zu %%  %zu/%zu  %.0f/s%s", bar,
+        (size_t)((double)done / (double)p->total * 100), done, p->total, rate, tail);
 }
 
 void progress_step(struct progress *p, size_t bad)

@@ -89,7 +89,9 @@ static void write_member(
     }
     buf_printf(w->to, "%*s", depth * 2, "");
     people_text(path, w->to);
-    buf_add_text(w->to, ": ");
+    const char *text = json_string_value(value);
+    bool goes_on_below = holds_objects(value) || (text && strchr(text, '\n'));
+    buf_add_text(w->to, goes_on_below ? ":" : ": ");
     if (json_is_array(value) && depth < DEPTH_MOST)
         write_list(w, value, depth + 1);
     else

@@ -24,9 +24,12 @@ struct column {
  * says so when there are no rows. */
 void table_print(
     const struct cli *cli, const json_t *rows, const struct column *columns, const char *zone);
-/* The same into a buffer, for people. */
-void table_write(
-    const json_t *rows, const struct column *columns, const char *zone, struct buf *ret);
+/*
+ * The same into a buffer, for people, in at most `screen` columns: squeezed ones give way as far as
+ * their titles allow, then the last columns go.
+ */
+void table_write(const json_t *rows, const struct column *columns, const char *zone, size_t screen,
+    struct buf *ret);
 
 /* One object: JSON, or its members a line each; inner objects dotted, lists indented. */
 void record_print(const struct cli *cli, const json_t *object, const char *zone);
