@@ -129,16 +129,21 @@ bool db_is_open(const struct db *db)
     return db->mysql != NULL;
 }
 
-void db_close(struct db *db)
+static void forget_prepared(struct db *db)
 {
-    if (db->mysql) /* first, so that statements are freed without a word to the server */
-        mysql_close(db->mysql);
-    db->mysql = NULL;
     for (size_t i = 0; i < DB_PREPARED_MOST; i++) {
         prepared_free(db->prepared[i]);
         db->prepared[i] = NULL;
     }
     db->prepared_count = 0;
+}
+
+void db_close(struct db *db)
+{
+    if (db->mysql) /* first, so that statements are freed without a word to the server */
+        mysql_close(db->mysql);
+    db->mysql = NULL;
+    forget_prepared(db);
     db->reading = NULL;
 }
 
@@ -204,6 +209,8 @@ int db_execute(struct db *db, struct bytes sql, struct err *err)
 {
     if (db_ready(db, err))
         return -1;
+    assert(!db->reading);
+    forget_prepared(db); /* USE would leave them with the tables of the database before */
     if (send_text(db, (const char *)sql.data, sql.length))
         return last_fault(db, "statement", err);
     return 0;

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "support/jobs.h"
 #include "support/mariadb.h"
 
 #include <setjmp.h>
@@ -52,20 +53,6 @@ static int64_t count(void)
 {
     return mariadb_number(server, DATABASE, "SELECT COUNT(*) FROM thing");
 }
-
-#define must(call)                                                                                 \
-    do {                                                                                           \
-        if (call)                                                                                  \
-            fail_msg("%s: %s %s", #call, err_kind_name(err.kind), err.text);                       \
-    } while (0)
-
-#define fails(call, kind_, code_, word)                                                            \
-    do {                                                                                           \
-        err_clear(&err);                                                                           \
-        assert_int_equal((call), -1);                                                              \
-        if (err.kind != (kind_) || strcmp(err.code, (code_)) || !strstr(err.text, (word)))         \
-            fail_msg("%s: %s %s %s", #call, err_kind_name(err.kind), err.code, err.text);          \
-    } while (0)
 
 static void values_come_back_as_they_went(void **state)
 {
