@@ -38,7 +38,7 @@ static int read_plan(const struct args *args, struct issuer_plan *ret, struct er
     const char *from = args_value(args, "--from");
     if (args_number(args, "--days", 1, 36500, &days, err) ||
         args_number(args, "--root-days", 1, 36500, &root_days, err) ||
-        (from && people_time_parse(from, clock_now_ms(), &from_ms, err)))
+        (from && people_time_parse(from, PEOPLE_NO_AGO, &from_ms, err)))
         return -1;
     const char *root_name = args_value(args, "--root-name");
     *ret = (struct issuer_plan){

@@ -23,7 +23,7 @@ static int set(struct cli *cli, const struct args *args)
 {
     struct err err = {0};
     int64_t ms;
-    if (people_time_parse(args->values[0], clock_now_ms(), &ms, &err))
+    if (people_time_parse(args->values[0], PEOPLE_NO_AGO, &ms, &err))
         return cli_usage(cli, &err);
     return ask(cli, json_pack("{s:s, s:s}", "op", "set", "time", clock_s(ms)));
 }

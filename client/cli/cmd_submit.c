@@ -54,12 +54,27 @@ static void follow(struct cli *cli, const struct outcome *o, int64_t wait_s)
     }
 }
 
-static int tell(const struct cli *cli, const struct outcome *o, const char *id, int64_t wait_s)
+/* Why there is no end to show; programs get the id, and what is known of the state, as well. */
+static int tell_open(
+    const struct cli *cli, const struct certq_error *error, const char *id, const char *state)
 {
     char context[64];
     snprintf(context, sizeof context, "job %s", id);
+    struct cli words = *cli;
+    words.json = false;
+    int status = cli_fault(&words, context, error);
+    if (!cli->json)
+        return status;
+    AUTO_TYPE(json, json_t) *line = json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", id, "state", state,
+        "error", "code", error->code, "message", error->text);
+    cli_line(line);
+    return status;
+}
+
+static int tell(const struct cli *cli, const struct outcome *o, const char *id, int64_t wait_s)
+{
     if (o->is_last && o->event == CERTQ_GAVE_UP) {
-        int status = cli_fault(cli, context, &o->error);
+        int status = tell_open(cli, &o->error, id, "unknown");
         fprintf(
             stderr, "It may have been accepted. To be sure, submit it again with --id %s\n", id);
         return status;
@@ -70,7 +85,7 @@ static int tell(const struct cli *cli, const struct outcome *o, const char *id, 
     snprintf(error.text, sizeof error.text,
         "accepted, and not ended after %lld s; it goes on: certq job wait %s", (long long)wait_s,
         id);
-    return cli_fault(cli, context, &error);
+    return tell_open(cli, &error, id, "accepted");
 }
 
 static int read_job(
@@ -80,7 +95,7 @@ static int read_job(
     const char *at = args_value(args, "--at");
     if (args_number(args, "--priority", 0, 9, &priority, err) ||
         args_number(args, "--wait", 0, WAIT_MOST_S, ret_wait_s, err) ||
-        (at && people_time_parse(at, clock_now_ms(), &job->at_ms, err)))
+        (at && people_time_parse(at, PEOPLE_NO_AGO, &job->at_ms, err)))
         return -1;
     job->kind = args->values[0];
     job->id = args_value(args, "--id");

@@ -22,7 +22,7 @@ static int unknown_command(const struct cli *cli, const char *group, const char 
 {
     struct err err = {0};
     if (!name)
-        err_set(&err, ERR_INPUT, "usage", "%s: what of it?", group);
+        err_set(&err, ERR_INPUT, "usage", "%s: which command of it?", group);
     else
         err_set(&err, ERR_INPUT, "usage", "%s %.64s: no such command", group, name);
     return usage(cli, &err, group);

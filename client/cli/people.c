@@ -63,12 +63,13 @@ int people_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, struct 
         *ret_ms = day_start_ms(day, zone_find(PEOPLE_ZONE));
         return 0;
     }
-    if (parse_ago(text, &ago)) {
+    if (now_ms >= 0 && parse_ago(text, &ago)) {
         *ret_ms = now_ms > ago ? now_ms - ago : 0;
         return 0;
     }
     return err_set(err, ERR_INPUT, "usage",
-        "%.64s: no time; 2026-04-01T09:00:00+09:00, 2026-04-01 or 2h is wanted", text);
+        "%.64s: no time; 2026-04-01T09:00:00+09:00%s 2026-04-01%s is wanted", text,
+        now_ms >= 0 ? "," : " or", now_ms >= 0 ? " or 2h (ago)" : "");
 }
 
 void people_text(const char *text, struct buf *ret)

@@ -16,7 +16,9 @@
 const char *people_zone_mark(const char *zone, char room[static 8]);
 /* 2026-04-01 09:00:00, without the mark, appended. An unknown zone is taken for UTC. */
 void people_time(int64_t time_ms, const char *zone, struct buf *ret);
-/* A time as people write it: RFC 3339; 2026-04-01 (its first second in Japan); 90m, 2h, 3d ago. */
+/* A time as people write it: RFC 3339; 2026-04-01 (its first second in Japan); and, unless now_ms
+ * is PEOPLE_NO_AGO, 90m, 2h, 3d for so long ago. */
+#define PEOPLE_NO_AGO INT64_C(-1)
 int people_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, struct err *err) MUST_USE;
 /* Appends text with control characters and bytes that are no UTF-8 replaced by "?". */
 void people_text(const char *text, struct buf *ret);

@@ -312,6 +312,10 @@ static void times_are_read_and_written(void **state)
         if (ms != rows[i].ms || (failed != 0) != (rows[i].ms < 0))
             fail_msg("%s: %lld", rows[i].text, (long long)ms);
     }
+    int64_t ms = 0;
+    struct err err = {0};
+    assert_int_equal(people_time_parse("2h", PEOPLE_NO_AGO, &ms, &err), -1);
+    assert_null(strstr(err.text, "ago"));
     AUTO_BUF text = {0};
     char mark[8];
     people_time(1774969199000, NULL, &text);
