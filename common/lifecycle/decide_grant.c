@@ -4,6 +4,39 @@
 
 #include <stdio.h>
 
+static enum charged charged_of(enum policy_charge charge)
+{
+    if (charge == CHARGE_UPSTREAM)
+        return CHARGED_UPSTREAM;
+    return charge == CHARGE_FREE ? CHARGED_NO : CHARGED_YES;
+}
+
+struct draft draft_of(const struct decision *d, const struct policy *policy,
+    const struct uuid *subscriber, const char *kind, enum policy_charge charge)
+{
+    struct application a = {.row = ROW_NEW,
+        .id = d->ports->draw_id(d->ports->arg),
+        .subscriber = *subscriber,
+        .certificate = d->ports->draw_id(d->ports->arg),
+        .state = APPLICATION_APPROVED,
+        .job = d->job,
+        .charged = charged_of(charge),
+        .created_ms = d->now_ms};
+    snprintf(a.kind, sizeof a.kind, "%s", kind);
+    snprintf(a.charge_reason, sizeof a.charge_reason, "%s", policy_word(charge, charge));
+    struct certificate c = {.row = ROW_NEW,
+        .id = a.certificate,
+        .subscriber = *subscriber,
+        .application = a.id,
+        .serial_length = SERIAL_BYTES,
+        .root = a.certificate,
+        .created_ms = d->now_ms};
+    snprintf(c.product, sizeof c.product, "%s", policy->name);
+    snprintf(c.issuer, sizeof c.issuer, "%s", policy->certificate.issuer);
+    d->ports->draw_serial(d->ports->arg, c.serial);
+    return (struct draft){a, c};
+}
+
 void grant_clear(struct grant *g)
 {
     issuance_clear(&g->issuance);

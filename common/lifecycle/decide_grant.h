@@ -7,6 +7,15 @@
 
 #include "lifecycle/decide_certificate.h"
 
+/* Rows that will be attached to an aggregate once nothing can fail any more. */
+struct draft {
+    struct application application; /* approved */
+    struct certificate certificate; /* new: with its serial (I7) and the root of its own chain */
+};
+/* `kind` is the kind of job that makes the application. */
+struct draft draft_of(const struct decision *d, const struct policy *policy,
+    const struct uuid *subscriber, const char *kind, enum policy_charge charge);
+
 struct grant {
     const char *code_key; /* NULL: no code */
     bool is_direct;

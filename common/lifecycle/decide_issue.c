@@ -156,41 +156,6 @@ void issue_request_clear(struct issue_request *r)
 
 /* --- deciding --- */
 
-struct draft { /* what will be attached once nothing can fail any more */
-    struct application application;
-    struct certificate certificate;
-};
-
-static void draft_rows(const struct decision *d, const struct issue_request *r,
-    struct uuid subscriber, struct draft *ret)
-{
-    const struct policy *p = r->policy;
-    struct application a = {.row = ROW_NEW,
-        .id = d->ports->draw_id(d->ports->arg),
-        .subscriber = subscriber,
-        .certificate = d->ports->draw_id(d->ports->arg),
-        .state = APPLICATION_APPROVED,
-        .job = d->job,
-        .created_ms = d->now_ms};
-    snprintf(a.kind, sizeof a.kind, "issue");
-    snprintf(a.charge_reason, sizeof a.charge_reason, "%s", policy_word(charge, p->issue.charge));
-    a.charged = p->issue.charge == CHARGE_FREE       ? CHARGED_NO
-                : p->issue.charge == CHARGE_UPSTREAM ? CHARGED_UPSTREAM
-                                                     : CHARGED_YES;
-    struct certificate c = {.row = ROW_NEW,
-        .id = a.certificate,
-        .subscriber = subscriber,
-        .application = a.id,
-        .serial_length = SERIAL_BYTES,
-        .predecessor = r->has_renews ? r->renews : (struct uuid){{0}},
-        .root = a.certificate,
-        .created_ms = d->now_ms};
-    snprintf(c.product, sizeof c.product, "%s", p->name);
-    snprintf(c.issuer, sizeof c.issuer, "%s", p->certificate.issuer);
-    d->ports->draw_serial(d->ports->arg, c.serial);
-    *ret = (struct draft){a, c};
-}
-
 /* Applications that lived on the profile of before keep a copy of it (B7). */
 static void keep_profile(struct aggregate *a)
 {
@@ -303,13 +268,15 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
 int decide_issue(const struct decision *d, const struct issue_request *r,
     struct aggregate **aggregate, struct plan *plan, struct err *err)
 {
-    struct draft draft;
     struct aggregate *a = *aggregate;
     actor_record(d, plan);
     if (!renews_check(d, r, a, plan) || (r->key && !key_check(r->policy, r->key, plan)))
         return 0;
     struct uuid subscriber = a ? a->subscriber.id : d->ports->draw_id(d->ports->arg);
-    draft_rows(d, r, subscriber, &draft);
+    struct draft draft =
+        draft_of(d, r->policy, &subscriber, "issue", (enum policy_charge)r->policy->issue.charge);
+    if (r->has_renews)
+        draft.certificate.predecessor = r->renews;
     AUTO_PERSON person = person_of_args(&subscriber, r->subscriber, request_json(r));
     AUTO_GRANT grant = {0};
     if (r->policy->issue.approval != APPROVAL_NONE)

@@ -1,6 +1,7 @@
 #include "lifecycle/decide_retrieve.h"
 
 #include "base/clock.h"
+#include "lifecycle/decide_grant.h"
 #include "lifecycle/decide_mail.h"
 
 #include <string.h>
@@ -31,12 +32,14 @@ static bool same_request(const struct certificate *c, const struct request_key *
  * Without codes (E5): the one this very request got before (X6), else the newest that awaits
  * retrieval, else the newest there is. Ids rise with time, and rows come in their order.
  */
-static struct certificate *choose(const struct aggregate *a, const struct request_key *key)
+static struct certificate *choose(
+    const struct decision *d, const struct aggregate *a, const struct request_key *key)
 {
     struct certificate *again = NULL, *awaiting = NULL, *newest = NULL;
     for (size_t i = 0; i < a->certificate_count; i++) {
         struct certificate *c = a->certificates[i];
-        if (c->state == CERTIFICATE_VALID && same_request(c, key))
+        if (c->state == CERTIFICATE_VALID && same_request(c, key) &&
+            !certificate_is_expired(c, d->now_ms))
             again = c;
         if (c->state == CERTIFICATE_AWAITING_RETRIEVAL)
             awaiting = c;
@@ -95,6 +98,45 @@ static int issue(const struct decision *d, const struct proven *who, struct cert
     return 0;
 }
 
+/*
+ * E5: after expiry the holder obtains a certificate anew, which is a first retrieval and no
+ * renewal. No application came before it, so this job makes one.
+ */
+static bool begins_anew(
+    const struct decision *d, const struct policy *policy, const struct certificate *newest)
+{
+    return !policy->code.is_used && policy->renew.after_expiry == AFTER_FIRST_RETRIEVAL &&
+           newest->state == CERTIFICATE_VALID && certificate_is_expired(newest, d->now_ms);
+}
+
+static int issue_anew(const struct decision *d, const struct proven *who,
+    const struct request_key *key, struct plan *plan, struct err *err)
+{
+    const struct policy *policy = who->candidate->policy;
+    struct aggregate *a = who->candidate->aggregate;
+    struct draft draft = draft_of(
+        d, policy, &a->subscriber.id, "retrieve", (enum policy_charge)policy->renew.charge);
+    AUTO_PERSON person = {0};
+    struct issuance issuance = {0};
+    if (!key_check(policy, key, plan))
+        return 0;
+    if (person_of_rows(a, &draft.application, &person, err) ||
+        issuance_make(d, policy, &person, &draft.certificate, key, &issuance, plan, err))
+        return -1;
+    if (!plan->refused) {
+        struct application *application = aggregate_add_application(a);
+        *application = draft.application;
+        struct certificate *c = aggregate_add_certificate(a);
+        *c = draft.certificate;
+        issuance_apply(d, c, &issuance, key);
+        finish(d, c, "certificate.issued", plan);
+        struct mail_order mail = {MAIL_ISSUED, policy, a, application, c, &person};
+        mail_plan(d, &mail, plan);
+    }
+    issuance_clear(&issuance);
+    return 0;
+}
+
 static int give_again(const struct decision *d, struct certificate *c,
     const struct request_key *key, struct plan *plan, struct err *err)
 {
@@ -138,11 +180,13 @@ int decide_retrieve(const struct decision *d, const struct credentials *c,
         return 0;
     }
     struct certificate *certificate =
-        who.certificate ? who.certificate : choose(who.candidate->aggregate, key);
+        who.certificate ? who.certificate : choose(d, who.candidate->aggregate, key);
     if (!certificate)
         plan_refuse(plan, "none", "there is no certificate to retrieve");
     else if (certificate->state == CERTIFICATE_AWAITING_RETRIEVAL)
         return issue(d, &who, certificate, key, plan, err);
+    else if (begins_anew(d, who.candidate->policy, certificate))
+        return issue_anew(d, &who, key, plan, err);
     else if (certificate->state == CERTIFICATE_VALID)
         return give_again(d, certificate, key, plan, err);
     else

@@ -312,6 +312,47 @@ static UNUSED char *code_of(struct worker *w, const char *certificate)
     return mem_text_n((const char *)text->data, text->length);
 }
 
+/* --- requests --- */
+
+#define HASH "$scrypt$ln=10,r=8,p=1$c2FsdHNhbHRzYWx0$X2KaNHNGdJLVLpDdZkJ1QX4Q2kW2Q3Z1QX4Q2kW2Q3Y"
+#define PASSWORD "申請パスワード1"
+
+static UNUSED json_t *application(const char *product, const char *email)
+{
+    return json_of("{'product': '%s', 'subscriber': {'email': '%s', 'name': {'ja': '山田 太郎', "
+                   "'latin': 'Yamada Taro'}, 'organisation': {'ja': '例示株式会社', 'latin': "
+                   "'Example Corporation'}}, 'password': {'scrypt': '" HASH "'}}",
+        product, email);
+}
+
+/* Applies with a sealed password; gives the certificate's id. */
+static UNUSED char *apply(struct worker *worker, const char *product, const char *email)
+{
+    char *certificate = NULL;
+    struct ask a = ask_of(application(product, email));
+    seal_into(&a, "password", PASSWORD);
+    AUTO_TEXT answer = run_one(worker, KIND_ISSUE, a, "certificate", &certificate);
+    assert_string_equal(answer, "done");
+    return certificate;
+}
+
+static UNUSED struct ask retrieval(
+    const char *email, const char *password, const char *code, const char *csr)
+{
+    struct ask a = ask_of(json_of("{'email': '%s'}", email));
+    json_object_set_new(a.args, "csr", json_string(csr));
+    seal_into(&a, "password", password);
+    seal_into(&a, "code", code);
+    return a;
+}
+
+static UNUSED struct ask revocation(const char *certificate)
+{
+    return ask_of(json_of("{'certificate': '%s', 'reason': 'keyCompromise', 'by': {'role': "
+                          "'operator', 'operator': 'op1'}}",
+        certificate));
+}
+
 #define number(...)                                                                                \
     __extension__({                                                                                \
         AUTO_TEXT sql_ = mem_printf(__VA_ARGS__);                                                  \

@@ -2,8 +2,6 @@
 /* The decided kinds from args to rows: accepted, run in groups as the runner does, committed. */
 #include "kinds_lab.h"
 
-#include <pthread.h>
-
 static struct worker *worker;
 
 static int start(void **state)
@@ -18,45 +16,6 @@ static int stop(void **state)
 {
     worker_free(worker);
     return lab_stop(state);
-}
-
-#define HASH "$scrypt$ln=10,r=8,p=1$c2FsdHNhbHRzYWx0$X2KaNHNGdJLVLpDdZkJ1QX4Q2kW2Q3Z1QX4Q2kW2Q3Y"
-#define PASSWORD "申請パスワード1"
-
-static json_t *application(const char *product, const char *email)
-{
-    return json_of("{'product': '%s', 'subscriber': {'email': '%s', 'name': {'ja': '山田 太郎', "
-                   "'latin': 'Yamada Taro'}, 'organisation': {'ja': '例示株式会社', 'latin': "
-                   "'Example Corporation'}}, 'password': {'scrypt': '" HASH "'}}",
-        product, email);
-}
-
-/* Applies with a sealed password; gives the certificate's id. */
-static char *apply(const char *product, const char *email)
-{
-    char *certificate = NULL;
-    struct ask a = ask_of(application(product, email));
-    seal_into(&a, "password", PASSWORD);
-    AUTO_TEXT answer = run_one(worker, KIND_ISSUE, a, "certificate", &certificate);
-    assert_string_equal(answer, "done");
-    return certificate;
-}
-
-static struct ask retrieval(
-    const char *email, const char *password, const char *code, const char *csr)
-{
-    struct ask a = ask_of(json_of("{'email': '%s'}", email));
-    json_object_set_new(a.args, "csr", json_string(csr));
-    seal_into(&a, "password", password);
-    seal_into(&a, "code", code);
-    return a;
-}
-
-static struct ask revocation(const char *certificate)
-{
-    return ask_of(json_of("{'certificate': '%s', 'reason': 'keyCompromise', 'by': {'role': "
-                          "'operator', 'operator': 'op1'}}",
-        certificate));
 }
 
 /* --- issue --- */
@@ -159,78 +118,6 @@ static void test_bad_issues_do_not_hurt_others(void **state UNUSED)
     assert_int_equal(number("SELECT COUNT(*) FROM job_history WHERE state = 'refused'"), 4);
 }
 
-struct racer {
-    struct worker *worker;
-    struct db *broker;
-    struct ask ask;
-    enum kind_id kind;
-    char *answer, *text;
-    const char *path;
-    size_t late; /* groups of nothing run first, so that either may win */
-};
-
-static void *race(void *arg)
-{
-    struct racer *r = arg;
-    for (size_t i = 0; i < r->late; i++) {
-        struct ask nothing = ask_of(json_object());
-        group_free(run_jobs(r->worker, r->broker, KIND_NOOP, &nothing, 1));
-    }
-    AUTO(group) g = run_jobs(r->worker, r->broker, r->kind, &r->ask, 1);
-    r->answer = mem_text(answer_of(g, 0));
-    r->text = result_of(g, 0, r->path);
-    return NULL;
-}
-
-/* Runs both at once. */
-static void race_both(struct racer racers[static 2])
-{
-    pthread_t threads[2];
-    for (size_t i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-    for (size_t i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-}
-
-static struct worker *second;
-static struct db *second_broker;
-
-static int start_second(void **state UNUSED)
-{
-    second = lab_worker();
-    second_broker = mariadb_open(lab.server, "certq_broker", LAB_DATABASE, 1);
-    return 0;
-}
-
-static int stop_second(void **state UNUSED)
-{
-    worker_free(second);
-    db_free(second_broker);
-    return 0;
-}
-
-static void test_first_applications_at_once(void **state UNUSED)
-{
-    enum { ROUNDS = 30 };
-    for (size_t i = 0; i < ROUNDS; i++) {
-        AUTO_TEXT email = mem_printf("first%zu@example.jp", i);
-        struct racer racers[2] = {{worker, lab.broker, ask_of(application("association", email)),
-                                      KIND_ISSUE, 0, 0, "x", 0},
-            {second, second_broker, ask_of(application("association", email)), KIND_ISSUE, 0, 0,
-                "x", 0}};
-        race_both(racers);
-        for (size_t k = 0; k < 2; k++) {
-            assert_string_equal(racers[k].answer, "done");
-            free(racers[k].answer);
-            free(racers[k].text);
-        }
-    }
-    assert_int_equal(number("SELECT COUNT(*) FROM subscriber WHERE email LIKE 'first%%'"), ROUNDS);
-    assert_int_equal(number("SELECT COUNT(*) FROM certificate c JOIN subscriber s ON s.id = "
-                            "c.subscriber WHERE s.email LIKE 'first%%'"),
-        2 * ROUNDS);
-}
-
 /* --- retrieve --- */
 
 static X509 *certificate_of(const char *pem)
@@ -260,7 +147,7 @@ static void check_issued(const char *pem)
 
 static void test_retrieve(void **state UNUSED)
 {
-    AUTO_TEXT certificate = apply("association", "Retrieving@example.jp");
+    AUTO_TEXT certificate = apply(worker, "association", "Retrieving@example.jp");
     AUTO_TEXT code = code_of(worker, certificate);
     AUTO_TEXT csr = new_csr();
     AUTO_TEXT pem = NULL;
@@ -289,7 +176,7 @@ static void test_retrieve(void **state UNUSED)
 
 static void test_bad_retrievals(void **state UNUSED)
 {
-    AUTO_TEXT certificate = apply("association", "bad@example.jp");
+    AUTO_TEXT certificate = apply(worker, "association", "bad@example.jp");
     AUTO_TEXT code = code_of(worker, certificate);
     AUTO_TEXT csr = new_csr();
     AUTO_TEXT mistyped = mem_text(code);
@@ -320,7 +207,7 @@ static void test_lock_out(void **state UNUSED)
     static const size_t sizes[] = {20, 1};
     for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++) {
         AUTO_TEXT email = mem_printf("locked%zu@example.jp", s);
-        AUTO_TEXT certificate = apply("association", email);
+        AUTO_TEXT certificate = apply(worker, "association", email);
         AUTO_TEXT code = code_of(worker, certificate);
         AUTO_TEXT csr = new_csr();
         struct ask asks[20];
@@ -347,7 +234,7 @@ static void test_lock_out(void **state UNUSED)
 
 static void test_lookup(void **state UNUSED)
 {
-    AUTO_TEXT certificate = apply("association", "looking@example.jp");
+    AUTO_TEXT certificate = apply(worker, "association", "looking@example.jp");
     AUTO_TEXT code = code_of(worker, certificate);
     AUTO_TEXT csr = new_csr();
     AUTO_TEXT answer = run_one(
@@ -424,7 +311,7 @@ static void test_approval(void **state UNUSED)
 
 static void test_revoke_by_serial(void **state UNUSED)
 {
-    AUTO_TEXT certificate = apply("association", "serial@example.jp");
+    AUTO_TEXT certificate = apply(worker, "association", "serial@example.jp");
     AUTO_TEXT code = code_of(worker, certificate);
     AUTO_TEXT csr = new_csr();
     AUTO_TEXT serial = NULL;
@@ -444,42 +331,10 @@ static void test_revoke_by_serial(void **state UNUSED)
     assert_int_equal(number("SELECT reason FROM revocation WHERE HEX(serial) = '%s'", serial), 4);
 }
 
-/* I11: one order or the other, and never a valid certificate after a revocation that succeeded. */
-static void test_retrieve_against_revoke(void **state UNUSED)
-{
-    enum { ROUNDS = 25 };
-    size_t retrieved_first = 0;
-    for (size_t i = 0; i < ROUNDS; i++) {
-        AUTO_TEXT email = mem_printf("race%zu@example.jp", i);
-        AUTO_TEXT certificate = apply("association", email);
-        AUTO_TEXT code = code_of(worker, certificate);
-        AUTO_TEXT csr = new_csr();
-        struct racer racers[2] = {{worker, lab.broker, retrieval(email, PASSWORD, code, csr),
-                                      KIND_RETRIEVE, 0, 0, "pem", 0},
-            {second, second_broker, revocation(certificate), KIND_REVOKE, 0, 0, "state", i % 6}};
-        race_both(racers);
-        assert_string_equal(racers[1].answer, "done");
-        bool first = strcmp(racers[0].answer, "done") == 0;
-        assert_string_equal(racers[0].answer, first ? "done" : "cancelled");
-        assert_string_equal(racers[1].text, first ? "revoked" : "cancelled");
-        assert_int_equal(number("SELECT COUNT(*) FROM certificate c LEFT JOIN revocation r ON "
-                                "r.certificate = c.id WHERE c.id = UNHEX(REPLACE('%s', '-', '')) "
-                                "AND c.state = '%s' AND (r.serial IS NOT NULL) = %d",
-                             certificate, first ? "revoked" : "cancelled", first),
-            1);
-        retrieved_first += first;
-        for (size_t k = 0; k < 2; k++) {
-            free(racers[k].answer);
-            free(racers[k].text);
-        }
-    }
-    print_message("retrieved first in %zu of %d rounds\n", retrieved_first, ROUNDS);
-}
-
 /* X5: nothing that was secret is in any table. */
 static void test_no_secret_is_stored(void **state UNUSED)
 {
-    AUTO_TEXT certificate = apply("association", "secret@example.jp");
+    AUTO_TEXT certificate = apply(worker, "association", "secret@example.jp");
     AUTO_TEXT code = code_of(worker, certificate);
     AUTO_TEXT dump = mem_printf("%s/dump.sql", lab.folder);
     AUTO_TEXT password = mariadb_password(lab.server, "certq_admin");
@@ -501,7 +356,6 @@ int main(void)
         cmocka_unit_test(test_issue_in_bulk),
         cmocka_unit_test(test_one_address_many_times_in_a_group),
         cmocka_unit_test(test_bad_issues_do_not_hurt_others),
-        cmocka_unit_test_setup_teardown(test_first_applications_at_once, start_second, stop_second),
         cmocka_unit_test(test_retrieve),
         cmocka_unit_test(test_bad_retrievals),
         cmocka_unit_test(test_lock_out),
@@ -509,7 +363,6 @@ int main(void)
         cmocka_unit_test(test_user_id),
         cmocka_unit_test(test_approval),
         cmocka_unit_test(test_revoke_by_serial),
-        cmocka_unit_test_setup_teardown(test_retrieve_against_revoke, start_second, stop_second),
         cmocka_unit_test(test_no_secret_is_stored),
     };
     return cmocka_run_group_tests(tests, start, stop);

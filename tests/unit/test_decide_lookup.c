@@ -70,6 +70,43 @@ static void test_which_without_code(void **state)
     assert_int_equal(w->signings, 2);
 }
 
+static void test_anew_after_expiry(void **state) /* E5 */
+{
+    char text[256];
+    struct world *w = *state;
+    AUTO(aggregate) a = apply_bank(w, NULL);
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    stored(a);
+    w->now_ms = at("2027-04-01T14:59:59Z"); /* its last second */
+    assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+    assert_int_equal(a->certificate_count, 1);
+    w->now_ms = at("2027-04-01T15:00:00Z");
+    w->fail_sign = ERR_TEMPORARY;
+    struct ask failing = user(w, "", text, sizeof text);
+    assert_int_equal(ask(w, PROC_RETRIEVE, &a, 1, &failing), -1);
+    assert_int_equal(a->certificate_count, 1);
+    w->fail_sign = 0;
+    for (int i = 0; i < 2; i++) { /* the same request again gives the same certificate (X6) */
+        assert_string_equal(retrieve(w, a, user(w, "", text, sizeof text)), "done");
+        assert_int_equal(a->certificate_count, 2);
+        assert_int_equal(w->signings, 2);
+        assert_string_equal(result_text(w, "certificate"), uuid_s(&a->certificates[1]->id));
+    }
+    const struct certificate *c = a->certificates[1];
+    assert_string_not_equal(result_text(w, "serial"), "40404040404040404040404040404001");
+    assert_string_equal(result_text(w, "not_after"), "2028-04-02T14:59:59Z");
+    assert_true(uuid_is_zero(&c->predecessor)); /* no renewal */
+    assert_int_equal(c->row, ROW_NEW);
+    assert_int_equal(a->certificates[0]->row, ROW_STORED);
+    assert_string_equal(a->applications[1]->kind, "retrieve");
+    assert_int_equal(a->applications[1]->charged, CHARGED_UPSTREAM);
+    struct ask other = user(w, "", text, sizeof text);
+    other.request = 'b';
+    assert_string_equal(retrieve(w, a, other), "already-retrieved");
+    a->certificates[1]->state = CERTIFICATE_REVOKED; /* revoked is not expired */
+    assert_string_equal(retrieve(w, a, other), "revoked");
+}
+
 static void test_company_code(void **state)
 {
     static const struct {
@@ -177,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_user_id),
         TEST(test_which_without_code),
+        TEST(test_anew_after_expiry),
         TEST(test_company_code),
         TEST(test_lookup),
         TEST(test_lookup_days_left),

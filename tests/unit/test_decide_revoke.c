@@ -121,7 +121,7 @@ static void test_refusals(void **state)
         {BY, ", 'reason': 'superseded', 'serial': '01'", "bad-request", "serial"},
         {"'by': null", ", 'reason': 'superseded'", "forbidden", NULL},
         {"'by': {'role': 'subscriber'}", ", 'reason': 'superseded'", "forbidden", NULL},
-        {"'by': {'role': 'operator', 'how': 'session', 'operator': 'x'}",
+        {"'by': {'role': 'operator', 'how': 'credentials', 'operator': 'x'}",
             ", 'reason': 'superseded'", "forbidden", NULL},
     };
     struct world *w = *state;
