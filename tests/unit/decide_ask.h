@@ -10,6 +10,7 @@ struct ask {
     const char *code; /* NULL: as the certificate's; "" none */
     char request;
     const char *tried; /* NULL: the current hash */
+    unsigned misfits;  /* mask of candidates the password does not fit all the same */
 };
 
 #define THREE "{'email': 'taro@EXAMPLE.jp', 'password': 1, 'code': 1, 'csr': 'x'}"
@@ -38,7 +39,7 @@ static UNUSED int ask(struct world *w, enum policy_procedure procedure, struct a
         candidates[i] = (struct candidate){.aggregate = all[i],
             .policy = policy_set_find(w->set, all[i]->subscriber.product),
             .tried = ask->tried ? ask->tried : all[i]->subscriber.password,
-            .fits = ask->fits};
+            .fits = ask->fits && !(ask->misfits & 1u << i)};
     if (credentials_read(&d, w->set, procedure, args, &c, &w->plan)) {
         c.code = code;
         if (procedure == PROC_LOOKUP)

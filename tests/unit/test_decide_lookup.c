@@ -157,6 +157,25 @@ static void test_lookup(void **state)
     assert_non_null(json_text_at(item, "serial"));
 }
 
+/* The code says which: another certificate of the same subscriber is not shown. */
+static void test_lookup_by_code(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = apply(w, "association");
+    AUTO_TEXT first = fake_code(a->certificates[0]);
+    assert_string_equal(retrieve(w, a, RIGHT), "done");
+    AUTO_TEXT text = mem_printf(TARO, "association");
+    AUTO_TYPE(json, json_t) *args = json_of(text);
+    struct aggregate *same = a;
+    assert_int_equal(issue_json(w, &same, args, HASH, NULL), 0);
+    assert_string_equal(retrieve(w, a, RIGHT), "done");
+    struct ask by_first = RIGHT;
+    by_first.code = first;
+    assert_int_equal(listed(w, a, by_first), 1);
+    const json_t *item = json_at(w->plan.result, "certificates.0");
+    assert_string_equal(json_text_at(item, "certificate"), uuid_s(&a->certificates[0]->id));
+}
+
 static void test_lookup_days_left(void **state) /* B2; the last day in Japan is 2008-08-23 */
 {
     static const struct {
@@ -217,6 +236,7 @@ int main(void)
         TEST(test_anew_after_expiry),
         TEST(test_company_code),
         TEST(test_lookup),
+        TEST(test_lookup_by_code),
         TEST(test_lookup_days_left),
         TEST(test_lookup_wrong),
         TEST(test_lookup_by_session),

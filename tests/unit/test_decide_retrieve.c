@@ -332,6 +332,13 @@ static void test_two_products(void **state)
     assert_int_equal(ask(w, PROC_RETRIEVE, both, 2, &how), 0);
     assert_int_equal(a->subscriber.failures, 1);
     assert_int_equal(b->subscriber.failures, 1);
+    how = RIGHT;
+    how.code = "another"; /* whose password was right has the wrong code; the other one is nobody */
+    how.misfits = 2;
+    assert_int_equal(ask(w, PROC_RETRIEVE, both, 2, &how), 0);
+    assert_string_equal(answer(w), "credentials");
+    assert_int_equal(a->subscriber.failures, 2);
+    assert_int_equal(b->subscriber.failures, 1);
 }
 
 static void test_withdrawn(void **state)
