@@ -142,7 +142,7 @@ bool actor_may(const struct decision *d, const struct policy *policy,
             policy_word(procedure, procedure));
         return false;
     }
-    if (!policy_allows(policy, procedure, a->role, a->how)) {
+    if (!policy_admits(policy, procedure, a->role, a->how)) {
         plan_refuse(plan, "forbidden", "%s does not take %s from %s (%s)", policy->name,
             policy_word(procedure, procedure), policy_word(actor, a->role),
             policy_word(channel, a->how));

@@ -103,12 +103,18 @@ bool policy_offers(const struct policy *p, enum policy_procedure procedure)
 bool policy_allows(const struct policy *p, enum policy_procedure procedure, enum policy_actor actor,
     enum policy_channel channel)
 {
-    unsigned channels = p->who[procedure].channels[actor];
-    /* An operator answers for how a request reached them: "recorded" covers a way it may have. */
-    if (actor == ACTOR_OPERATOR && channels & POLICY_BIT(CHANNEL_RECORDED))
-        channels |= POLICY_BIT(CHANNEL_SESSION) | POLICY_BIT(CHANNEL_COUNTER)
-            | POLICY_BIT(CHANNEL_PAPER);
-    return channels & POLICY_BIT(channel);
+    return p->who[procedure].channels[actor] & POLICY_BIT(channel);
+}
+
+bool policy_admits(const struct policy *p, enum policy_procedure procedure, enum policy_actor actor,
+    enum policy_channel channel)
+{
+    if (policy_allows(p, procedure, actor, channel))
+        return true;
+    bool is_way =
+        channel == CHANNEL_SESSION || channel == CHANNEL_COUNTER || channel == CHANNEL_PAPER;
+    return actor == ACTOR_OPERATOR && is_way &&
+           policy_allows(p, procedure, actor, CHANNEL_RECORDED);
 }
 
 const struct policy_reason *policy_reason(const struct policy_reasons *reasons, const char *word)

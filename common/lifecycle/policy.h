@@ -291,6 +291,9 @@ int policy_word_find(const char *const *words, const char *word);
 bool policy_offers(const struct policy *p, enum policy_procedure procedure);
 bool policy_allows(const struct policy *p, enum policy_procedure procedure, enum policy_actor actor,
     enum policy_channel channel);
+/* The same for a request: where an operator is `recorded`, `how` may say how it reached them. */
+bool policy_admits(const struct policy *p, enum policy_procedure procedure, enum policy_actor actor,
+    enum policy_channel channel);
 const struct policy_reason *policy_reason(const struct policy_reasons *reasons, const char *word);
 /* The term `6 months` or `1 year` as written in args.term; NULL text: the first. NULL: not offered.
  */
