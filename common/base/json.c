@@ -99,25 +99,28 @@ void json_put(json_t *root, const char *path, json_t *value)
 
 static void canonical_text(const char *text, size_t length, struct buf *ret)
 {
+    static const char shorts[] = {['\b'] = 'b',
+        ['\t'] = 't',
+        ['\n'] = 'n',
+        ['\f'] = 'f',
+        ['\r'] = 'r',
+        ['"'] = '"',
+        ['\\'] = '\\'};
     buf_add_char(ret, '"');
+    size_t plain = 0; /* where the run of characters that need no escape began */
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        static const char shorts[] = {['\b'] = 'b',
-            ['\t'] = 't',
-            ['\n'] = 'n',
-            ['\f'] = 'f',
-            ['\r'] = 'r',
-            ['"'] = '"',
-            ['\\'] = '\\'};
-        if (c < sizeof shorts && shorts[c]) {
-            buf_add_char(ret, '\\');
-            buf_add_char(ret, shorts[c]);
-        } else if (c < 0x20) {
+        bool is_short = c < sizeof shorts && shorts[c];
+        if (c >= 0x20 && !is_short)
+            continue;
+        buf_add(ret, text + plain, i - plain);
+        plain = i + 1;
+        if (is_short)
+            buf_printf(ret, "\\%c", shorts[c]);
+        else
             buf_printf(ret, "\\u%04x", c);
-        } else {
-            buf_add_char(ret, (char)c);
-        }
     }
+    buf_add(ret, text + plain, length - plain);
     buf_add_char(ret, '"');
 }
 
