@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,25 @@ static void kill_and_wait(const char *folder)
     close(fd);
 }
 
+/* Waits for a start that is under way (scripts/mariadb holds the lock), kills, removes. */
+static void remove_folder(const char *folder)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/lock", folder);
+    const int lock = open(path, O_RDWR | O_CLOEXEC);
+    if (lock >= 0)
+        flock(lock, LOCK_EX);
+    kill_and_wait(folder);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/rm", "rm", "-rf", "--", folder, (char *)NULL);
+        _exit(127);
+    }
+    waitpid(pid, NULL, 0);
+    if (lock >= 0)
+        close(lock);
+}
+
 /* Runs until the test program is gone, then removes what it left. Own session: ^C spares it. */
 __attribute__((noreturn)) static void guard(int pipe_end, const char *folder)
 {
@@ -66,9 +86,12 @@ __attribute__((noreturn)) static void guard(int pipe_end, const char *folder)
     char byte;
     while (read(3, &byte, 1) > 0)
         ;
-    kill_and_wait(folder);
-    execl("/bin/rm", "rm", "-rf", "--", folder, (char *)NULL);
-    _exit(1);
+    /* More than once, for a start whose script had not come as far as its lock. */
+    for (int tries = 0; tries < 20 && access(folder, F_OK) == 0; tries++) {
+        remove_folder(folder);
+        poll(NULL, 0, tries * 50);
+    }
+    _exit(0);
 }
 
 static void start_guardian(struct mariadb *m)
