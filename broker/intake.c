@@ -208,27 +208,40 @@ static int submit(struct broker *b, const struct kind *kind, const struct job_re
     return add_item(b, &job, kind, is_plain ? r->args : NULL, &wish, err);
 }
 
+static int check_and_submit(struct broker *b, const struct kind *kind, const struct job_request *r,
+    const struct wish *wish, struct uuid *ret_id, struct err *err)
+{
+    const struct party *party = wish->asker.client->party;
+    if (b->is_draining)
+        return err_set(err, ERR_TEMPORARY, "unavailable", "this broker is stopping");
+    if (check_kind(party->rights, kind, err))
+        return -1;
+    if (!waits_may_add(b, wish->asker.client))
+        return err_set(err, ERR_TEMPORARY, "busy", "client %s waits for too many answers",
+            party->rights->name);
+    return submit(b, kind, r, wish, ret_id, err);
+}
+
 int intake_submit(struct broker *b, const struct kind *kind, struct bytes body,
     const struct wish *wish, struct uuid *ret_id, struct err *err)
 {
-    *ret_id = (struct uuid){{0}};
-    const struct client *client = wish->asker.client;
-    if (b->is_draining)
-        return err_set(err, ERR_TEMPORARY, "unavailable", "this broker is stopping");
-    if (check_kind(client->party->rights, kind, err))
-        return -1;
-    if (!waits_may_add(b, client))
-        return err_set(err, ERR_TEMPORARY, "busy", "client %s waits for too many answers",
-            client->party->rights->name);
     struct job_request r;
     int failed = job_request_parse(body, b->config->broker.args_bytes, &r, err);
-    if (r.has_id)
-        *ret_id = r.id;
+    *ret_id = r.has_id ? r.id : (struct uuid){{0}};
     if (failed)
         return -1;
-    failed = submit(b, kind, &r, wish, ret_id, err);
+    failed = check_and_submit(b, kind, &r, wish, ret_id, err);
     job_request_clear(&r);
     return failed;
+}
+
+void intake_read_id(const struct broker *b, struct bytes body, struct uuid *ret_id)
+{
+    struct job_request r;
+    struct err ignored = {0};
+    if (job_request_parse(body, b->config->broker.args_bytes, &r, &ignored) == 0)
+        job_request_clear(&r);
+    *ret_id = r.has_id ? r.id : (struct uuid){{0}};
 }
 
 void intake_ask_worker(

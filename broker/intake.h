@@ -18,6 +18,8 @@ struct item;
  */
 int intake_submit(struct broker *b, const struct kind *kind, struct bytes body,
     const struct wish *wish, struct uuid *ret_id, struct err *err) MUST_USE;
+/* The id of a request that is refused anyway, for its answer; zero when it has none. */
+void intake_read_id(const struct broker *b, struct bytes body, struct uuid *ret_id);
 /* A job of a kind that is not durable, made by the broker for a service; args are JSON. */
 void intake_ask_worker(
     struct broker *b, const struct kind *kind, struct bytes args, const struct wish *wish);

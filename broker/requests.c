@@ -47,6 +47,8 @@ static void submit(
         kind_find((const char *)request->service.data, request->service.length);
     int failed = 0;
     if (!kind) {
+        if (request->body_count)
+            intake_read_id(b, request->body[0], &id);
         failed = err_set(&err, ERR_INPUT, "unknown-kind", "%.*s: no such kind of job",
             (int)request->service.length, (const char *)request->service.data);
     } else if (request->body_count != 1) {
