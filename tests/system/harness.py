@@ -28,8 +28,9 @@ def _newest_build():
 
 
 BUILD = pathlib.Path(os.environ["CERTQ_BUILD"]) if "CERTQ_BUILD" in os.environ else _newest_build()
-SANITIZED = "developer" in BUILD.name or "tsan" in BUILD.name
+SANITIZED = bool(re.search(r"^CERTQ_SANITIZE:\w+=\w", (BUILD / "CMakeCache.txt").read_text(), re.M))
 PATIENCE = 60 if SANITIZED else 30
+REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer:.*detected")
 
 
 def until(what, predicate, seconds=PATIENCE):
@@ -58,6 +59,10 @@ class Process:
     def pid(self):
         return self.process.pid
 
+    @property
+    def returncode(self):
+        return self.process.returncode
+
     def log(self):
         return self.log_path.read_text(errors="replace")
 
@@ -73,10 +78,25 @@ class Process:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def alive(self):
+        return self.process.poll() is None
+
+    def pause(self):
+        """SIGSTOP; returns when it has stopped."""
+        self.signal(signal.SIGSTOP)
+        until(f"{self.name} has stopped", lambda: self._state() in "tT")
+
+    def go_on(self):
+        self.signal(signal.SIGCONT)
+
+    def _state(self):
+        return pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(PATIENCE)
+        self._log.close()
 
     def stop(self, seconds=PATIENCE):
         """SIGTERM and wait; returns the exit code."""
@@ -187,8 +207,22 @@ class Stack:
         if self.owns_folder and not os.environ.get("CERTQ_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def drain(self):
+        """Ends what still runs as an operator would; fails on an exit code or a sanitizer's report."""
+        complaints = []
+        for process in reversed(self.processes):
+            if process.alive():
+                process.go_on()
+                if process.stop() and process is not self.catcher:
+                    complaints.append(f"{process.name}: exit {process.returncode}")
+            if REPORT.search(process.log()):
+                complaints.append(f"{process.name}: {process.log()[-6000:]}")
+        if complaints:
+            raise AssertionError("\n".join(complaints))
+
     def mariadb(self, verb):
-        options = ["--binlog"] if self.binlog and verb == "start" else []
+        options = ["--small"] if verb == "start" else []
+        options += ["--binlog"] if self.binlog and verb == "start" else []
         subprocess.run([SOURCE / "scripts" / "mariadb", verb, self.database, *options], check=True,
                        stdout=subprocess.DEVNULL)
 
