@@ -441,17 +441,11 @@ class Outcomes(BrokerCase):
         self.stack.sql(f"UPDATE job_history SET followups = 0x{uuid.UUID(mail).hex} WHERE id = 0x{uuid.UUID(id).hex}")
         worker.die()
         second = self.worker("noop", "mail")
-        again = second.take(30)
-        if again.kind == "mail":  # the head of the slot was read meanwhile
-            self.finish(second, again)
-            again = second.take(30)
-        self.assertEqual([j.id for j in again.jobs], [id])
-        second.report(again, cqw.FINISHED)
+        # The crash cannot be written down, since the job has ended: so the broker looks.
         self.assertEqual(self.client.done(id)["result"], DONE)
-        if self.state(mail) == ["job"]:
-            group = second.take(5)
-            self.assertEqual((group.kind, group.jobs[0].id), ("mail", mail))
-            self.finish(second, group)
+        group = second.take(5)
+        self.assertEqual((group.kind, group.jobs[0].id), ("mail", mail))
+        self.finish(second, group)
 
     def test_a_lost_group_goes_out_singly_and_only_the_lonely_crash(self):
         worker = self.worker(credit=1)
