@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +27,7 @@ int err_set(struct err *err, enum err_kind kind, const char *code, const char *f
     va_start(args, format);
     vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
+    utf8_mend(err->text);
     return -1;
 }
 
@@ -38,6 +41,7 @@ int err_context(struct err *err, const char *format, ...)
     if (n >= 0 && (size_t)n < sizeof text)
         snprintf(text + n, sizeof text - (size_t)n, ": %s", err->text);
     memcpy(err->text, text, sizeof text);
+    utf8_mend(err->text);
     return -1;
 }
 

@@ -22,7 +22,7 @@ enum err_kind {
 struct err {
     enum err_kind kind;
     char code[32];
-    char text[480];
+    char text[480]; /* valid UTF-8, whatever went into it and wherever it was cut */
 };
 
 /* Sets kind, code (NULL: the kind's default code) and text. Always returns -1. */

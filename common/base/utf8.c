@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* Length of the valid sequence at p (1..4), 0 when it is none. */
 static size_t sequence(const uint8_t *p, const uint8_t *end)
 {
@@ -36,6 +38,32 @@ bool utf8_is_valid(struct bytes text)
         p += n;
     }
     return true;
+}
+
+/* The end cuts a character that began at p. */
+static bool is_cut(const uint8_t *p, const uint8_t *end)
+{
+    size_t want = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2, left = (size_t)(end - p);
+    if (p[0] < 0xc2 || p[0] > 0xf4 || left >= want)
+        return false;
+    for (size_t i = 1; i < left; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return false;
+    return true;
+}
+
+void utf8_mend(char *text)
+{
+    uint8_t *p = (uint8_t *)text, *end = p + strlen(text);
+    while (p < end) {
+        size_t n = sequence(p, end);
+        if (!n && is_cut(p, end))
+            break;
+        if (!n)
+            *p = '?';
+        p += n ? n : 1;
+    }
+    *p = '\0';
 }
 
 uint32_t utf8_next(const uint8_t **p, const uint8_t *end)

@@ -14,6 +14,11 @@ bool utf8_is_line(struct bytes text);
 size_t utf8_length(struct bytes text);
 /* Columns on a terminal: 2 for East Asian wide and full-width characters, 0 for combining ones. */
 size_t utf8_columns(struct bytes text);
+/*
+ * Makes a text that may have been cut, or come from outside, valid in place: a character that the
+ * end cuts goes, any other byte that is none becomes '?'.
+ */
+void utf8_mend(char *text);
 /* Decodes one code point of valid text and moves *p past it. */
 uint32_t utf8_next(const uint8_t **p, const uint8_t *end);
 

@@ -1,6 +1,7 @@
 #include "lifecycle/plan.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,12 +48,12 @@ static void refuse(struct plan *p, const char *code, char *message)
 
 void plan_refuse(struct plan *p, const char *code, const char *format, ...)
 {
-    AUTO_BUF text = {0};
     char line[512];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    utf8_mend(line);
     refuse(p, code, mem_text(line));
 }
 
@@ -63,6 +64,7 @@ void plan_bad_field(struct plan *p, const char *path, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    utf8_mend(line);
     refuse(p, "bad-request", mem_text("some fields are missing or wrong; see fields"));
     if (!p->fields)
         p->fields = json_object();
@@ -72,7 +74,9 @@ void plan_bad_field(struct plan *p, const char *path, const char *format, ...)
 void plan_result(struct plan *p, json_t *result)
 {
     json_decref(p->result);
-    p->result = result;
+    p->result = p->refused ? NULL : result;
+    if (p->refused)
+        json_decref(result);
 }
 
 void plan_by(struct plan *p, const char *role, const char *channel, const char *actor)
@@ -91,6 +95,10 @@ void plan_audit(struct plan *p, const char *event, const struct uuid *subject, j
 
 void plan_followup(struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args)
 {
+    if (p->refused) {
+        json_decref(args);
+        return;
+    }
     p->followups = mem_resize(p->followups, p->followup_count + 1, sizeof *p->followups);
     p->followups[p->followup_count++] = (struct plan_followup){
         .id = uuid_new(), .kind = kind, .priority = priority, .run_at_ms = run_at_ms, .args = args};

@@ -47,7 +47,8 @@ void plan_clear(struct plan *p);
 void plan_refuse(struct plan *p, const char *code, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Adds a bad field (path -> message); the plan becomes refused with code "bad-request". */
 void plan_bad_field(struct plan *p, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
-/* References to detail, args and result are taken. */
+/* References to detail, args and result are taken. A refused plan takes no result and no follow-up.
+ */
 void plan_result(struct plan *p, json_t *result);
 void plan_by(struct plan *p, const char *role, const char *channel, const char *actor);
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail);
