@@ -464,7 +464,8 @@ static int64_t backoff_ms(const struct config_retry *retry, uint32_t failures)
 void ask_failed(struct broker *b, struct item *item, struct bytes error)
 {
     const struct config_retry *retry = &b->config->retry;
-    if (item->job.failures + 1 >= (uint32_t)retry->attempts)
+    uint32_t most = kind_attempts(item->kind, (uint32_t)retry->attempts, retry->most_ms);
+    if (item->job.failures + 1 >= most)
         add_change(b, item, JOB_CHANGE_DEAD, b->now_ms, error);
     else
         add_change(

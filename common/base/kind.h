@@ -31,6 +31,7 @@ struct kind {
     bool secrets;        /* runs scrypt or unseals: small groups */
     bool internal;       /* no client may submit it */
     bool operators;      /* only operators' keys may submit it */
+    bool patient;        /* delivers to others: outlasts days of their downtime (kind_attempts) */
     bool personal;       /* results hold personal data: emptied after first delivery or result_ms */
     uint16_t group;      /* most jobs in one group */
     int32_t deadline_ms; /* a group not reported by then is lost */
@@ -39,6 +40,12 @@ struct kind {
 const struct kind *kind_of(enum kind_id id);
 /* By name; NULL when there is none. */
 const struct kind *kind_find(const char *name, size_t length);
+/*
+ * Failures until a job of this kind is dead, where `attempts` are the configuration's and `most_ms`
+ * is the longest pause between them. Patient kinds get as many as it takes to go on for five days
+ * (RFC 5321 4.5.4.1), since pauses are three quarters of `most_ms` on average.
+ */
+uint32_t kind_attempts(const struct kind *k, uint32_t attempts, int64_t most_ms);
 #define kind_name(id) (kind_of(id)->name)
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/kind.h"
 #include "base/map.h"
 #include "base/utf8.h"
 #include "base/uuid.h"
@@ -41,17 +42,17 @@ static void times_parse_and_format(void **state)
     static const struct {
         const char *text, *utc;
     } rows[] = {
-        { "2026-04-01T00:00:00+09:00", "2026-03-31T15:00:00Z" },
-        { "2024-02-29T12:00:00Z", "2024-02-29T12:00:00Z" },
-        { "2026-04-01T00:00:00.250Z", "2026-04-01T00:00:00.250Z" },
-        { "2026-04-01T00:00:00-00:30", "2026-04-01T00:30:00Z" },
-        { "2025-02-29T00:00:00Z", NULL },
-        { "2026-04-01T24:00:00Z", NULL },
-        { "2026-04-01T00:00:00", NULL },
-        { "2026-04-01", NULL },
-        { "1969-12-31T23:59:59Z", NULL },
-        { "2026-04-01T00:00:00Zx", NULL },
-        { "", NULL },
+        {"2026-04-01T00:00:00+09:00", "2026-03-31T15:00:00Z"},
+        {"2024-02-29T12:00:00Z", "2024-02-29T12:00:00Z"},
+        {"2026-04-01T00:00:00.250Z", "2026-04-01T00:00:00.250Z"},
+        {"2026-04-01T00:00:00-00:30", "2026-04-01T00:30:00Z"},
+        {"2025-02-29T00:00:00Z", NULL},
+        {"2026-04-01T24:00:00Z", NULL},
+        {"2026-04-01T00:00:00", NULL},
+        {"2026-04-01", NULL},
+        {"1969-12-31T23:59:59Z", NULL},
+        {"2026-04-01T00:00:00Zx", NULL},
+        {"", NULL},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         int64_t ms = 0;
@@ -66,15 +67,15 @@ static void times_parse_and_format(void **state)
 static void base64_is_strict(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "A", "AA", "AAA", "AB==", "AAB=", "AA=A", "A===", "AA\nA",
-        "AAAA====", "-_==" };
+    static const char *const bad[] = {
+        "A", "AA", "AAA", "AB==", "AAB=", "AA=A", "A===", "AA\nA", "AAAA====", "-_=="};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-        AUTO_BUF out = { 0 };
+        AUTO_BUF out = {0};
         if (base64_decode(bytes_of_text(bad[i]), &out))
             fail_msg("%s", bad[i]);
         assert_int_equal(out.length, 0);
     }
-    AUTO_BUF text = { 0 }, back = { 0 };
+    AUTO_BUF text = {0}, back = {0};
     base64_encode(bytes_of_text("certq!"), &text);
     assert_true(base64_decode(buf_bytes(&text), &back));
     assert_string_equal(buf_text(&back), "certq!");
@@ -83,8 +84,8 @@ static void base64_is_strict(void **state)
 static void utf8_refuses_what_rfc3629_refuses(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff",
-        "\xe3\x81", "\xe0\x80\x80", "a\x80" };
+    static const char *const bad[] = {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff",
+        "\xe3\x81", "\xe0\x80\x80", "a\x80"};
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)
         assert_false(utf8_is_valid(bytes_of_text(bad[i])));
     assert_true(utf8_is_line(bytes_of_text("〇〇 花子")));
@@ -100,20 +101,21 @@ static void canonical_json_follows_rfc8785(void **state)
     static const struct {
         const char *in, *out;
     } rows[] = {
-        { "{\"b\":1,\"a\":[true,null,\"\\u20ac\\n\"]}", "{\"a\":[true,null,\"€\\n\"],\"b\":1}" },
-        { "{\"n\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001]}",
-            "{\"n\":[333333333.3333333,1e+30,4.5,0.002,1e-27]}" },
-        { "{\"\\ufb33\":1,\"\\ud83d\\ude00\":2,\"\\u20ac\":3}", "{\"€\":3,\"😀\":2,\"\xef\xac\xb3\":1}" },
+        {"{\"b\":1,\"a\":[true,null,\"\\u20ac\\n\"]}", "{\"a\":[true,null,\"€\\n\"],\"b\":1}"},
+        {"{\"n\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001]}",
+            "{\"n\":[333333333.3333333,1e+30,4.5,0.002,1e-27]}"},
+        {"{\"\\ufb33\":1,\"\\ud83d\\ude00\":2,\"\\u20ac\":3}",
+            "{\"€\":3,\"😀\":2,\"\xef\xac\xb3\":1}"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct err err = { 0 };
+        struct err err = {0};
         AUTO_TYPE(json, json_t) *value = NULL;
-        AUTO_BUF out = { 0 };
+        AUTO_BUF out = {0};
         assert_int_equal(json_parse_object(bytes_of_text(rows[i].in), &value, &err), 0);
         assert_int_equal(json_canonical(value, &out, &err), 0);
         assert_string_equal(buf_text(&out), rows[i].out);
     }
-    struct err err = { 0 };
+    struct err err = {0};
     json_t *value = NULL;
     assert_int_equal(json_parse_object(bytes_of_text("{\"a\":1,\"a\":2}"), &value, &err), -1);
     assert_int_equal(err.kind, ERR_INPUT);
@@ -142,6 +144,20 @@ static void map_keeps_what_it_holds(void **state)
     assert_int_equal(seen, N / 2);
 }
 
+static void mails_outlast_days(void **state)
+{
+    (void)state;
+    static const int64_t pauses_ms[] = {2000, 60000, 600000, 3600000};
+    for (size_t i = 0; i < sizeof pauses_ms / sizeof pauses_ms[0]; i++) {
+        const uint32_t n = kind_attempts(kind_of(KIND_MAIL), 25, pauses_ms[i]);
+        const double days = (n - 25) * 0.75 * (double)pauses_ms[i] / 86400000;
+        assert_true(n >= 25 && days > 4.9 && days < 5.1);
+        assert_int_equal(kind_attempts(kind_of(KIND_ISSUE), 25, pauses_ms[i]), 25);
+    }
+    assert_int_equal(kind_attempts(kind_of(KIND_MAIL), 3, 0), 3);
+    assert_int_equal(kind_attempts(kind_of(KIND_MAIL), 1, INT64_C(30) * 86400000), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +167,7 @@ int main(void)
         cmocka_unit_test(utf8_refuses_what_rfc3629_refuses),
         cmocka_unit_test(canonical_json_follows_rfc8785),
         cmocka_unit_test(map_keeps_what_it_holds),
+        cmocka_unit_test(mails_outlast_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
