@@ -1,6 +1,7 @@
 #include "pki/der.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <string.h>
@@ -217,6 +218,65 @@ bool der_read_unsigned(struct bytes *in, struct bytes *ret_magnitude)
     *ret_magnitude = value;
     *in = rest;
     return true;
+}
+
+/* Subidentifiers, none padded, the last one ended (X.690 8.19.2). */
+static bool is_oid(struct bytes content)
+{
+    bool begins = true;
+    for (size_t i = 0; i < content.length; i++) {
+        if (begins && content.data[i] == 0x80)
+            return false;
+        begins = !(content.data[i] & 0x80);
+    }
+    return content.length && begins;
+}
+
+/* At least one octet, and the first nine bits are not all alike (X.690 8.3.2). */
+static bool is_integer(struct bytes content)
+{
+    if (content.length < 2)
+        return content.length == 1;
+    uint8_t sign = content.data[1] & 0x80 ? 0xff : 0;
+    return content.data[0] != sign;
+}
+
+static bool is_bit_string(struct bytes content)
+{
+    if (!content.length || content.data[0] > 7 || (content.data[0] && content.length == 1))
+        return false;
+    return !(content.data[content.length - 1] & ((1 << content.data[0]) - 1));
+}
+
+bool der_value_is_sound(uint8_t tag, struct bytes content)
+{
+    const uint8_t type = tag & 0x1f;
+    if (tag & 0xc0)
+        return true;
+    const bool is_constructed = type == 0x08 || type == 0x0b || type == 0x10 || type == 0x11;
+    if (type == 0 || is_constructed != !!(tag & DER_CONSTRUCTED))
+        return false;
+    switch (type) {
+    case DER_BOOLEAN:
+        return content.length == 1 && (content.data[0] == 0 || content.data[0] == 0xff);
+    case DER_INTEGER:
+    case DER_ENUMERATED:
+        return is_integer(content);
+    case DER_BIT_STRING:
+        return is_bit_string(content);
+    case DER_NULL:
+        return content.length == 0;
+    case DER_OID:
+        return is_oid(content);
+    case DER_UTF8_STRING:
+        return utf8_is_valid(content);
+    case DER_UNIVERSAL_STRING:
+        return content.length % 4 == 0;
+    case DER_BMP_STRING:
+        return content.length % 2 == 0;
+    default:
+        return true;
+    }
 }
 
 /* Two digits as a number in low..high, or -1. */

@@ -23,10 +23,15 @@ enum der_tag {
     DER_OID = 0x06,
     DER_ENUMERATED = 0x0a,
     DER_UTF8_STRING = 0x0c,
+    DER_NUMERIC_STRING = 0x12,
     DER_PRINTABLE_STRING = 0x13,
+    DER_TELETEX_STRING = 0x14,
     DER_IA5_STRING = 0x16,
     DER_UTC_TIME = 0x17,
     DER_GENERALIZED_TIME = 0x18,
+    DER_UNIVERSAL_STRING = 0x1c,
+    DER_BMP_STRING = 0x1e,
+    DER_CONSTRUCTED = 0x20, /* a flag */
     DER_SEQUENCE = 0x30,
     DER_SET = 0x31,
     DER_CONTEXT = 0x80, /* | number, implicit and primitive */
@@ -73,6 +78,11 @@ bool der_read(struct bytes *in, uint8_t tag, struct bytes *ret_content);
 /* One element of any tag; ret_whole includes its header. Any ret may be NULL. */
 bool der_read_any(
     struct bytes *in, uint8_t *ret_tag, struct bytes *ret_content, struct bytes *ret_whole);
+/*
+ * Is that a universal value DER allows (X.690 sections 8 and 10): primitive or constructed as its
+ * type is, and well-formed as far as one value shows? Other classes say nothing: true.
+ */
+bool der_value_is_sound(uint8_t tag, struct bytes content);
 /* A non-negative INTEGER, minimal, without its sign octet. */
 bool der_read_unsigned(struct bytes *in, struct bytes *ret_magnitude);
 /* A UTCTime or GeneralizedTime in RFC 5280's form (Z, seconds, no fraction). */

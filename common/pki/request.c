@@ -31,15 +31,31 @@ static int read_bytes(struct bytes bytes, struct buf *ret, struct err *err)
     return 0;
 }
 
+static bool read_oid(struct bytes *in)
+{
+    struct bytes oid;
+    return der_read(in, DER_OID, &oid) && der_value_is_sound(DER_OID, oid);
+}
+
+/* DirectoryString, IA5String, and what X.520 knows besides (uniqueIdentifier is a BIT STRING). */
+static bool is_name_type(uint8_t tag)
+{
+    static const uint8_t tags[] = {DER_UTF8_STRING, DER_PRINTABLE_STRING, DER_IA5_STRING,
+        DER_NUMERIC_STRING, DER_TELETEX_STRING, DER_BMP_STRING, DER_UNIVERSAL_STRING,
+        DER_BIT_STRING};
+    return memchr(tags, tag, sizeof tags) != NULL;
+}
+
 /* AttributeTypeAndValue; a NUL inside a string of one byte a character is how names are forged. */
 static int check_attribute(struct bytes attribute, struct err *err)
 {
-    struct bytes oid, value;
+    struct bytes value;
     uint8_t tag;
-    if (!der_read(&attribute, DER_OID, &oid) || !der_read_any(&attribute, &tag, &value, NULL) ||
-        attribute.length)
+    if (!read_oid(&attribute) || !der_read_any(&attribute, &tag, &value, NULL) || attribute.length)
         return bad(err, "the subject is not well-formed DER");
-    bool wide = tag == 0x1e || tag == 0x1c; /* BMPString, UniversalString */
+    if (!is_name_type(tag) || !der_value_is_sound(tag, value))
+        return bad(err, "the subject holds something that is no text");
+    bool wide = tag == DER_BMP_STRING || tag == DER_UNIVERSAL_STRING || tag == DER_BIT_STRING;
     if (!wide && value.length && memchr(value.data, 0, value.length))
         return bad(err, "the subject holds a NUL");
     return 0;
@@ -61,18 +77,25 @@ static int check_subject(struct bytes subject, struct err *err)
     return 0;
 }
 
+/* SET OF ANY, at least one */
+static bool check_values(struct bytes values)
+{
+    struct bytes value;
+    uint8_t tag;
+    bool sound = values.length > 0;
+    while (sound && values.length)
+        sound = der_read_any(&values, &tag, &value, NULL) && der_value_is_sound(tag, value);
+    return sound;
+}
+
 /* [0] SET OF Attribute { OID, SET OF ANY } */
 static int check_attributes(struct bytes attributes, struct err *err)
 {
     while (attributes.length) {
-        struct bytes attribute, oid, values;
-        if (!der_read(&attributes, DER_SEQUENCE, &attribute) ||
-            !der_read(&attribute, DER_OID, &oid) || !der_read(&attribute, DER_SET, &values) ||
-            attribute.length || values.length == 0)
+        struct bytes attribute, values;
+        if (!der_read(&attributes, DER_SEQUENCE, &attribute) || !read_oid(&attribute) ||
+            !der_read(&attribute, DER_SET, &values) || attribute.length || !check_values(values))
             return bad(err, "its attributes are not well-formed DER");
-        while (values.length)
-            if (!der_read_any(&values, NULL, NULL, NULL))
-                return bad(err, "its attributes are not well-formed DER");
     }
     return 0;
 }

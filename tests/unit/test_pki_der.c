@@ -220,6 +220,54 @@ static void pem_is_one_block(void **state)
     }
 }
 
+static void values_are_sound(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t tag;
+        const char *content;
+        size_t length;
+        bool is_sound;
+    } rows[] = {
+        {DER_BOOLEAN, "\xff", 1, true},
+        {DER_BOOLEAN, "\x01", 1, false},
+        {DER_BOOLEAN, "", 0, false},
+        {DER_INTEGER, "\x00", 1, true},
+        {DER_INTEGER, "\x00\x80", 2, true},
+        {DER_INTEGER, "\x00\x7f", 2, false},
+        {DER_INTEGER, "\xff\x80", 2, false},
+        {DER_INTEGER, "\xff\x7f", 2, true},
+        {DER_INTEGER, "", 0, false},
+        {DER_BIT_STRING, "\x00", 1, true},
+        {DER_BIT_STRING, "", 0, false},
+        {DER_BIT_STRING, "\x01", 1, false},
+        {DER_BIT_STRING, "\x08\x00", 2, false},
+        {DER_BIT_STRING, "\x03\xf8", 2, true},
+        {DER_BIT_STRING, "\x03\xfc", 2, false},
+        {DER_NULL, "", 0, true},
+        {DER_NULL, "\x00", 1, false},
+        {DER_OID, "\x2a\x86\x48", 3, true},
+        {DER_OID, "", 0, false},
+        {DER_OID, "\x2a\x86", 2, false},
+        {DER_OID, "\x2a\x80\x01", 3, false},
+        {DER_UTF8_STRING, "\xe5\xb1\xb1", 3, true},
+        {DER_UTF8_STRING, "\xe5\xb1", 2, false},
+        {DER_UTF8_STRING | DER_CONSTRUCTED, "", 0, false},
+        {DER_BMP_STRING, "\x00\x41", 2, true},
+        {DER_BMP_STRING, "\x41", 1, false},
+        {DER_UNIVERSAL_STRING, "\x00\x00\x00\x41", 4, true},
+        {DER_UNIVERSAL_STRING, "\x00\x41", 2, false},
+        {DER_SEQUENCE, "", 0, true},
+        {0x10, "", 0, false}, /* a SEQUENCE that is primitive */
+        {0x00, "", 0, false}, /* end of contents */
+        {DER_CONTEXT_CONSTRUCTED, "", 0, true},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+        if (der_value_is_sound(rows[i].tag, (struct bytes){(const uint8_t *)rows[i].content,
+                                                rows[i].length}) != rows[i].is_sound)
+            fail_msg("row %zu", i);
+}
+
 static void pem_writes_what_it_reads(void **state)
 {
     (void)state;
@@ -241,6 +289,7 @@ int main(void)
         cmocka_unit_test(integers_are_minimal),
         cmocka_unit_test(lengths_nest),
         cmocka_unit_test(the_reader_takes_der_only),
+        cmocka_unit_test(values_are_sound),
         cmocka_unit_test(pem_is_one_block),
         cmocka_unit_test(pem_writes_what_it_reads),
     };

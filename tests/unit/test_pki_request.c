@@ -186,6 +186,72 @@ static void a_nul_in_the_subject(void **state)
     ok(parse(buf_bytes(&nameless), &r));
 }
 
+/* The information of a request, signed anew after something in it was changed. */
+static struct buf sign_again(struct bytes der, EVP_PKEY *key)
+{
+    struct bytes body, info;
+    AUTO_DER d = {0};
+    uint8_t signature[256];
+    size_t length = sizeof signature;
+    struct buf ret = {0};
+    assert_true(der_read(&der, DER_SEQUENCE, &body));
+    assert_true(der_read_any(&body, NULL, NULL, &info));
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(ctx, signature, &length, info.data, info.length), 1);
+    EVP_MD_CTX_free(ctx);
+    der_raw(&d, (struct bytes){signature, length});
+    der_close_bits(&d, 0);
+    size_t mark = der_length(&d);
+    der_value(&d, DER_OID, OID_ECDSA_SHA256, sizeof OID_ECDSA_SHA256 - 1);
+    der_close(&d, DER_SEQUENCE, mark);
+    der_raw(&d, info);
+    der_close(&d, DER_SEQUENCE, 0);
+    buf_add(&ret, d.data + d.at, der_length(&d));
+    return ret;
+}
+
+/* A good signature over what is no DER: the library refuses all of these. */
+static void signed_but_no_der(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *was, *is;
+        size_t length;
+        const char *word;
+    } changes[] = {
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x04\x03\x0c\x06", 7, NULL},
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x04\x83\x0c\x06", 7, "well-formed"},
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x80\x03\x0c\x06", 7, "well-formed"},
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x04\x03\x2c\x06", 7, "no text"},
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x04\x03\x8c\x06", 7, "no text"},
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x04\x03\x06\x06", 7, "no text"},
+        {"\x06\x03\x55\x04\x03\x0c\x06", "\x06\x03\x55\x04\x03\x1c\x06", 7, "no text"},
+        {"yamada",
+            "yam\xff"
+            "da",
+            6, "no text"},
+        {"yamada", "yam\xed\xa0\x80", 6, "no text"},
+    };
+    AUTO_TYPE(pkey, EVP_PKEY) *key = EVP_EC_gen("P-256");
+    for (size_t i = 0; i < ARRAY_LENGTH(changes); i++) {
+        AUTO_BUF der = make(key, EVP_sha256(), "yamada", 6);
+        uint8_t *at = memmem(der.data, der.length, changes[i].was, changes[i].length);
+        assert_non_null(at);
+        memcpy(at, changes[i].is, changes[i].length);
+        AUTO_BUF again = sign_again(buf_bytes(&der), key);
+        const unsigned char *p = again.data;
+        X509_REQ *theirs = d2i_X509_REQ(NULL, &p, (long)again.length);
+        AUTO(request) r = NULL;
+        if (!changes[i].word)
+            ok(parse(buf_bytes(&again), &r));
+        else
+            refused(parse(buf_bytes(&again), &r), ERR_INPUT, changes[i].word);
+        assert_int_equal(theirs != NULL, r != NULL);
+        X509_REQ_free(theirs);
+    }
+}
+
 static void another_key_signed(void **state)
 {
     (void)state;
@@ -388,6 +454,7 @@ int main(void)
         cmocka_unit_test(what_gnutls_makes),
         cmocka_unit_test(around_the_request),
         cmocka_unit_test(a_nul_in_the_subject),
+        cmocka_unit_test(signed_but_no_der),
         cmocka_unit_test(another_key_signed),
         cmocka_unit_test(damaged_requests),
         cmocka_unit_test(weak_rsa_numbers),
