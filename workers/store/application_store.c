@@ -7,7 +7,7 @@
 static const struct statement load = {"application.load",
     "SELECT a.id, a.subscriber, a.certificate, a.kind, a.state, a.job, a.chargeable, "
     "a.charge_reason, a.request, a.decided_ms, a.decided_by, a.note, a.created_ms "
-    "FROM " DB_JOIN_IDS("application a", "a.subscriber") " ORDER BY a.id",
+    "FROM " DB_JOIN_IDS_BY("application a", "subscriber", "a.subscriber") " ORDER BY a.id",
     "bi", "bbbttbittitti"};
 
 static void read_row(const struct db_value *v, struct application *a)

@@ -8,7 +8,8 @@ static const struct statement load = {"certificate.load",
     "SELECT c.id, c.subscriber, c.application, c.product, c.issuer, c.state, c.serial, c.code_key, "
     "c.code_generation, c.code_nonce, c.code_issued_ms, c.predecessor, c.root, c.not_before_ms, "
     "c.not_after_ms, c.issued_ms, c.request_sha256, c.spki_sha256, c.subject, c.revoked_ms, "
-    "c.reason, c.created_ms FROM " DB_JOIN_IDS("certificate c", "c.subscriber") " ORDER BY c.id",
+    "c.reason, c.created_ms FROM " DB_JOIN_IDS_BY(
+        "certificate c", "subscriber", "c.subscriber") " ORDER BY c.id",
     "bi", "bbbtttbtibibbiiibbtiii"};
 
 static void read_row(const struct db_value *v, struct certificate *c)

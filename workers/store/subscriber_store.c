@@ -114,7 +114,7 @@ static const struct statement find_units = {"subscriber.find-units",
     "SELECT v.at, s.id FROM (SELECT seq AS at, SUBSTR(p.packed, SUBSTR(p.places, seq * 8 + 1, 5) + "
     "1, SUBSTR(p.places, seq * 8 + 6, 3)) AS unit_key FROM (SELECT CAST(? AS BINARY) AS places, "
     "CAST(? AS BINARY) AS packed) p STRAIGHT_JOIN seq_0_to_1023 WHERE seq < ?) v STRAIGHT_JOIN "
-    "subscriber s ON s.product = ? AND s.unit_key = v.unit_key",
+    "subscriber s FORCE INDEX (unit) ON s.product = ? AND s.unit_key = v.unit_key",
     "bbit", "ib"};
 
 static int find_some(struct db *db, const char *product, const char *const *unit_keys, size_t n,
