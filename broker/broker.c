@@ -145,10 +145,10 @@ static int set_up_threads(struct broker *b, struct err *err)
     struct db *db = NULL;
     if (set_up_store(b, err) || setup_database(c, DB_BROKER, 3, &db, err))
         return -1;
-    b->clerk = clerk_new(db, b->inbox);
+    b->clerk = clerk_new("clerk", db, b->inbox);
     if (setup_database(c, DB_BROKER, 3, &db, err))
         return -1;
-    b->desk = clerk_new(db, b->inbox);
+    b->desk = clerk_new("desk", db, b->inbox);
     if (!c->broker.http)
         return 0;
     db = NULL;
@@ -380,6 +380,7 @@ void broker_free(struct broker *b)
     questions_free(b->questions);
     housekeeping_free(b->housekeeping);
     keyring_free(b->fingerprints);
+    buf_free(&b->canonical);
     curve_pair_free(b->curve);
     inbox_free(b->inbox);
     json_decref(b->counts);

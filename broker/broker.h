@@ -58,6 +58,7 @@ struct broker {
     uint16_t next_slot; /* where new jobs go: changes from turn to turn */
 
     struct keyring *fingerprints;
+    struct buf canonical;    /* scratch: the request under way (quick.h) */
     struct sealing *sealing; /* NULL: plain secrets are refused */
     struct inbox *inbox;
     struct store *store;

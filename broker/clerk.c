@@ -10,6 +10,7 @@
 enum { RETRY_MS = 250 };
 
 struct clerk {
+    const char *name;
     struct db *db;
     struct inbox *inbox;
     pthread_t thread;
@@ -53,9 +54,9 @@ static bool run(struct clerk *c, struct task *task, bool last_try)
         failed = task->run(task, c->db, &task->err);
     bool away = failed && task->err.kind == ERR_TEMPORARY;
     if (away && !c->is_away)
-        log_warn("clerk.away", "error=%s", log_q(task->err.text));
+        log_warn("clerk.away", "thread=%s error=%s", c->name, log_q(task->err.text));
     if (!failed && c->is_away)
-        log_info("clerk.back", "patient=%d", c->patient != NULL);
+        log_info("clerk.back", "thread=%s patient=%d", c->name, c->patient != NULL);
     c->is_away = away;
     if (failed && task->patient && is_passing(&task->err) && !last_try)
         append(&c->patient_last, task);
@@ -108,6 +109,7 @@ static struct task *next_task(struct clerk *c, bool *ret_stopping)
 static void *thread_main(void *context)
 {
     struct clerk *c = context;
+    pthread_setname_np(pthread_self(), c->name);
     for (;;) {
         bool stopping;
         struct task *task = next_task(c, &stopping);
@@ -122,9 +124,10 @@ static void *thread_main(void *context)
     }
 }
 
-struct clerk *clerk_new(struct db *db, struct inbox *inbox)
+struct clerk *clerk_new(const char *name, struct db *db, struct inbox *inbox)
 {
     struct clerk *c = MEM_NEW(struct clerk);
+    c->name = name;
     c->db = db;
     c->inbox = inbox;
     c->last = &c->first;

@@ -11,8 +11,8 @@
 
 struct clerk;
 
-/* Takes the connection. */
-struct clerk *clerk_new(struct db *db, struct inbox *inbox);
+/* Takes the connection. The name (a literal, under 16 bytes) is the thread's. */
+struct clerk *clerk_new(const char *name, struct db *db, struct inbox *inbox);
 /* Ends the thread after what it has now; patient tasks get one more try. */
 void clerk_stop(struct clerk *c);
 void clerk_free(struct clerk *c);

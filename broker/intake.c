@@ -3,6 +3,7 @@
 #include "broker.h"
 #include "jobs.h"
 #include "metrics.h"
+#include "quick.h"
 #include "sealing.h"
 #include "waits.h"
 
@@ -161,10 +162,28 @@ static int add_item(struct broker *b, struct job *job, const struct kind *kind, 
     return 0;
 }
 
-static int make_job(struct broker *b, const struct kind *kind, const struct job_request *r,
+/* A request read the quick way has no tree, but its canonical text. */
+struct reading {
+    struct job_request request;
+    struct buf *canonical; /* NULL: the long way */
+    bool is_plain;         /* it has secrets that are still to be sealed */
+};
+
+static int make_fingerprint(struct broker *b, const struct kind *kind, const struct reading *r,
+    uint8_t ret[static FINGERPRINT_LENGTH], struct err *err)
+{
+    int64_t at_ms = r->request.has_at ? r->request.at_ms : FINGERPRINT_NO_AT;
+    if (!r->canonical)
+        return fingerprint_compute(b->fingerprints, kind->name, at_ms, r->request.args, ret, err);
+    fingerprint_of_text(b->fingerprints, kind->name, at_ms, buf_bytes(r->canonical), ret);
+    return 0;
+}
+
+static int make_job(struct broker *b, const struct kind *kind, const struct reading *reading,
     const struct config_client *rights, struct job *job, struct err *err)
 {
-    int priority = JOB_PRIORITY_DEFAULT;
+    const struct job_request *r = &reading->request;
+    int priority;
     if (check_priority(rights, r, &priority, err))
         return -1;
     job->id = r->has_id ? r->id : uuid_new();
@@ -174,18 +193,29 @@ static int make_job(struct broker *b, const struct kind *kind, const struct job_
     job->rank = job_rank(job->run_at_ms, priority);
     job->created_ms = b->now_ms;
     job->client = rights->name;
-    return fingerprint_compute(b->fingerprints, kind->name,
-        r->has_at ? r->at_ms : FINGERPRINT_NO_AT, r->args, job->fingerprint, err);
+    return make_fingerprint(b, kind, reading, job->fingerprint, err);
 }
 
-static int submit(struct broker *b, const struct kind *kind, const struct job_request *r,
+/* What only the tree tells. */
+static int check_args(struct broker *b, const struct kind *kind, const struct config_client *rights,
+    struct reading *r, struct err *err)
+{
+    if (r->canonical)
+        return 0; /* no plain secrets, and nobody's rights depend on what is in it */
+    return check_actor(rights, kind, r->request.args, err) ||
+                   check_secrets(b, r->request.args, &r->is_plain, err)
+               ? -1
+               : 0;
+}
+
+static int submit(struct broker *b, const struct kind *kind, struct reading *reading,
     const struct wish *asked, struct uuid *ret_id, struct err *err)
 {
     const struct config_client *rights = asked->asker.client->party->rights;
+    const struct job_request *r = &reading->request;
     struct job job = {0};
-    bool is_plain = false;
-    if (check_id(b, kind, asked, r, err) || check_actor(rights, kind, r->args, err) ||
-        check_secrets(b, r->args, &is_plain, err) || make_job(b, kind, r, rights, &job, err))
+    if (check_id(b, kind, asked, r, err) || check_args(b, kind, rights, reading, err) ||
+        make_job(b, kind, reading, rights, &job, err))
         return -1;
     *ret_id = job.id;
     struct wish wish = *asked;
@@ -195,20 +225,19 @@ static int submit(struct broker *b, const struct kind *kind, const struct job_re
     if (known)
         return join(b, known, &job, &wish, err);
     AUTO_BUF rewritten = {0};
-    if (r->args_text.length) {
-        job.args = (uint8_t *)(uintptr_t)r->args_text.data;
-        job.args_length = r->args_text.length;
-    } else {
+    struct bytes args = r->args_text;
+    if (!args.length) {
         json_write(r->args, &rewritten);
-        job.args = rewritten.data;
-        job.args_length = rewritten.length;
+        args = buf_bytes(&rewritten);
     }
-    if (is_plain)
-        job.args_length = 0; /* the sealer writes them: no copy of a secret is kept */
-    return add_item(b, &job, kind, is_plain ? r->args : NULL, &wish, err);
+    if (!reading->is_plain) { /* else the sealer writes them: no copy of a secret is kept */
+        job.args = (uint8_t *)(uintptr_t)args.data;
+        job.args_length = args.length;
+    }
+    return add_item(b, &job, kind, reading->is_plain ? r->args : NULL, &wish, err);
 }
 
-static int check_and_submit(struct broker *b, const struct kind *kind, const struct job_request *r,
+static int check_and_submit(struct broker *b, const struct kind *kind, struct reading *r,
     const struct wish *wish, struct uuid *ret_id, struct err *err)
 {
     const struct party *party = wish->asker.client->party;
@@ -225,13 +254,19 @@ static int check_and_submit(struct broker *b, const struct kind *kind, const str
 int intake_submit(struct broker *b, const struct kind *kind, struct bytes body,
     const struct wish *wish, struct uuid *ret_id, struct err *err)
 {
-    struct job_request r;
-    int failed = job_request_parse(body, b->config->broker.args_bytes, &r, err);
-    *ret_id = r.has_id ? r.id : (struct uuid){{0}};
-    if (failed)
-        return -1;
-    failed = check_and_submit(b, kind, &r, wish, ret_id, err);
-    job_request_clear(&r);
+    const struct config_client *rights = wish->asker.client->party->rights;
+    const size_t most = b->config->broker.args_bytes;
+    struct reading r = {0};
+    bool looks_into_args = rights->roles || rights->channels;
+    int failed = 0;
+    if (!looks_into_args && quick_parse(body, most, &r.request, &b->canonical))
+        r.canonical = &b->canonical;
+    else
+        failed = job_request_parse(body, most, &r.request, err);
+    *ret_id = r.request.has_id ? r.request.id : (struct uuid){{0}};
+    if (!failed)
+        failed = check_and_submit(b, kind, &r, wish, ret_id, err);
+    job_request_clear(&r.request);
     return failed;
 }
 

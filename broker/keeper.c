@@ -223,6 +223,7 @@ static bool take_poke(struct keeper *k)
 static void *thread_main(void *context)
 {
     struct keeper *k = context;
+    pthread_setname_np(pthread_self(), "keeper");
     int64_t beat_due = clock_monotonic_ms(), step = SLOTS_BEAT_MS;
     if (k->options.settable_clock)
         step = KEEPER_CLOCK_MS;

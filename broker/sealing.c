@@ -37,6 +37,7 @@ static void seal_item(struct sealing *s, struct item *item)
 static void *thread_main(void *context)
 {
     struct sealing *s = context;
+    pthread_setname_np(pthread_self(), "sealer");
     pthread_mutex_lock(&s->lock);
     for (;;) {
         while (!s->first && !s->stopping)

@@ -204,6 +204,7 @@ static void store_batch_or_give_up(struct store_thread *t)
 static void *thread_main(void *context)
 {
     struct store_thread *t = context;
+    pthread_setname_np(pthread_self(), "store");
     for (;;) {
         take_batch(t);
         if (t->count == 0)

@@ -82,6 +82,7 @@ static void answer(void *socket, struct request *r, const char *name)
 static void *thread_main(void *context)
 {
     struct zap *z = context;
+    pthread_setname_np(pthread_self(), "zap");
     struct request r;
     while (receive(z->socket, &r)) {
         const char *name = name_of(z->config, &r);
