@@ -42,6 +42,12 @@ int fingerprint_compute(const struct keyring *keys, const char *kind, int64_t at
     return 0;
 }
 
+void fingerprint_of_text(const struct keyring *keys, const char *kind, int64_t at_ms,
+    struct bytes canonical_args, uint8_t ret[static FINGERPRINT_LENGTH])
+{
+    compute(keyring_current(keys), kind, at_ms, canonical_args, ret);
+}
+
 int fingerprint_matches(const struct keyring *keys, const char *kind, int64_t at_ms,
     const json_t *args, const uint8_t stored[static FINGERPRINT_LENGTH], bool *ret, struct err *err)
 {

@@ -21,6 +21,9 @@
  * FINGERPRINT_NO_AT. ERR_INPUT: secrets in a wrong form, a number that has no canonical text. */
 int fingerprint_compute(const struct keyring *keys, const char *kind, int64_t at_ms,
     const json_t *args, uint8_t ret[static FINGERPRINT_LENGTH], struct err *err) MUST_USE;
+/* The same from args as canonical text (RFC 8785) that secret members were left out of already. */
+void fingerprint_of_text(const struct keyring *keys, const char *kind, int64_t at_ms,
+    struct bytes canonical_args, uint8_t ret[static FINGERPRINT_LENGTH]);
 /* Same content as the stored fingerprint, made with whichever key of the ring? */
 int fingerprint_matches(const struct keyring *keys, const char *kind, int64_t at_ms,
     const json_t *args, const uint8_t stored[static FINGERPRINT_LENGTH], bool *ret,
