@@ -1,6 +1,7 @@
 #include "mail/smtp.h"
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define MESSAGE_MOST (16u << 20)
+#define FOREVER_MS (INT64_C(1) << 50)
 #define LINE_MOST 998       /* RFC 5321 4.5.3.1.6, without CRLF */
 #define CREDENTIAL_MOST 255 /* libesmtp's PLAIN copies into a buffer of that size */
 
@@ -174,9 +176,21 @@ static bool all_decided(const struct smtp_item *items, size_t n)
     return true;
 }
 
-int smtp_send(struct smtp *s, struct smtp_item *items, size_t n, struct err *err)
+/* What had no turn says why. */
+static int ended_early(struct smtp_item **items, size_t n, const struct err *err)
 {
-    const struct smtp_setup setup = {s->config, s->helo, s->password, s->tls, s->resolver};
+    for (size_t i = 0; i < n; i++)
+        if (items[i]->fate == SMTP_NOT_SENT && !items[i]->reply[0])
+            snprintf(items[i]->reply, sizeof items[i]->reply, "%.*s", SMTP_REPLY - 1, err->text);
+    return -1;
+}
+
+int smtp_send_within(struct smtp *s, struct smtp_item *items, size_t n, int64_t begin_ms,
+    int64_t end_ms, struct err *err)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    const struct smtp_setup setup = {
+        s->config, s->helo, s->password, s->tls, s->resolver, now_ms + begin_ms, now_ms + end_ms};
     const size_t most = s->config->smtp.session ? s->config->smtp.session : 1;
     AUTO_TEXT memory = mem_zero(n + 1, sizeof(struct smtp_item *));
     struct smtp_item **fit = (struct smtp_item **)(void *)memory;
@@ -186,17 +200,21 @@ int smtp_send(struct smtp *s, struct smtp_item *items, size_t n, struct err *err
             fit[count++] = &items[i];
     for (size_t at = 0; at < count; at += most) {
         const size_t chunk = count - at < most ? count - at : most;
-        if (!smtp_session_run(&setup, fit + at, chunk, err))
+        if (at && clock_monotonic_ms() >= setup.begin_until_ms)
+            err_set(err, ERR_TEMPORARY, "smtp-slow", "SMTP: no time for another session");
+        else if (!smtp_session_run(&setup, fit + at, chunk, err))
             continue;
         if (all_decided(items, n))
             break;
-        for (size_t i = at; i < count; i++)
-            if (fit[i]->fate == SMTP_NOT_SENT && !fit[i]->reply[0])
-                snprintf(fit[i]->reply, sizeof fit[i]->reply, "%.*s", SMTP_REPLY - 1, err->text);
-        return -1;
+        return ended_early(fit + at, count - at, err);
     }
     err_clear(err);
     return 0;
+}
+
+int smtp_send(struct smtp *s, struct smtp_item *items, size_t n, struct err *err)
+{
+    return smtp_send_within(s, items, n, FOREVER_MS, FOREVER_MS, err);
 }
 
 const char *smtp_fate_name(enum smtp_fate fate)

@@ -58,6 +58,14 @@ void smtp_free(struct smtp *s);
  * is SMTP_REJECTED with code 0 and harms no other.
  */
 int smtp_send(struct smtp *s, struct smtp_item *items, size_t n, struct err *err) MUST_USE;
+/*
+ * The same within bounds: no message but the first is begun `begin_ms` after the call, and what is
+ * still under way after `end_ms` is broken off. -1 with code smtp-slow when time ran out; what had
+ * no turn is then SMTP_NOT_SENT. For who may send only until a mark in a database runs out (I5); a
+ * process that was stopped for a while sends nothing more when it goes on.
+ */
+int smtp_send_within(struct smtp *s, struct smtp_item *items, size_t n, int64_t begin_ms,
+    int64_t end_ms, struct err *err) MUST_USE;
 
 const char *smtp_fate_name(enum smtp_fate fate);
 DEFINE_AUTO_STRUCT(smtp);

@@ -35,6 +35,8 @@ struct run {
     bool connected;
     bool no_starttls; /* the server does not offer it */
     bool closing;     /* the server said 421 */
+    bool begun;       /* a message was */
+    bool late;        /* our time is up */
     char connect_error[128];
     struct mail *mails;
     size_t count;
@@ -56,7 +58,17 @@ static void auth_auto_free(auth_context_t *a)
 
 static void keep_going(struct run *run)
 {
-    watchdog_arm(&run->dog, run->setup->config->smtp.timeout_ms);
+    const int64_t left_ms = run->setup->end_until_ms - clock_monotonic_ms();
+    const int64_t timeout_ms = run->setup->config->smtp.timeout_ms;
+    watchdog_arm(&run->dog, left_ms < timeout_ms ? left_ms : timeout_ms);
+}
+
+/* However slow the server is, a first message is begun, or none would ever be. */
+static bool is_late(const struct run *run)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    return now_ms >= run->setup->end_until_ms ||
+           (run->begun && now_ms >= run->setup->begin_until_ms);
 }
 
 /* --- callbacks of the library --- */
@@ -72,11 +84,13 @@ static const char *read_message(void **context, int *length, void *arg)
         return NULL;
     }
     *length = 0;
-    if (m->run->watch.distrust || m->run->closing) {
+    m->run->late |= !m->given && is_late(m->run);
+    if (m->run->watch.distrust || m->run->closing || m->run->late) {
         errno = ECANCELED;
         return NULL;
     }
     keep_going(m->run);
+    m->run->begun = true;
     m->seen.started = true;
     m->seen.ended |= m->given;
     if (m->given)
@@ -327,6 +341,8 @@ static int explain_tls(const struct run *run, struct err *err)
 static int explain(const struct run *run, struct err *err)
 {
     const struct smtp_watch *w = &run->watch;
+    if (run->late)
+        return failed(err, "smtp-slow", "there was no more time for this session", "");
     if (!run->connected)
         return failed(err, "smtp-connect", run->setup->config->smtp.host, run->connect_error);
     if (w->distrust && (!w->want_auth || w->authenticated || !w->tls))
@@ -356,6 +372,7 @@ static int explain(const struct run *run, struct err *err)
 static int finish(struct run *run, struct err *err)
 {
     bool early = run->closing;
+    run->late |= clock_monotonic_ms() >= run->setup->end_until_ms;
     for (size_t i = 0; i < run->count; i++) {
         judge(&run->mails[i]);
         const enum smtp_fate fate = run->mails[i].item->fate;

@@ -17,6 +17,7 @@ struct smtp_setup {
     const struct secret *password; /* NULL: no AUTH */
     struct smtp_tls *tls;          /* NULL: no TLS */
     struct resolver *resolver;
+    int64_t begin_until_ms, end_until_ms; /* monotonic */
 };
 
 /*

@@ -188,6 +188,49 @@ static void a_lost_session_ends_the_call(void **state)
     assert_string_equal(fates, "DDDDDD");
 }
 
+/* I5: who marked mails as being sent until some time must have stopped by then. */
+static void a_slow_server_is_left_in_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *behave, *fates; /* "*": any number of the letter before */
+        int64_t begin_ms, end_ms, most_ms;
+        size_t session;
+    } rows[] = {
+        {"{\"slow_ms\": 30}", "D*-*", 300, 5000, 900, 100},
+        {"{\"slow_ms\": 30}", "D*-*", 300, 5000, 900, 1},
+        {"{\"EOM\": {\"b@example.com\": \"hang\"}}", "D?-*", 5000, 400, 800, 100},
+        {"{\"CONNECT\": \"hang\"}", "-*", 300, 300, 700, 100},
+        {"{}", "D-*", 0, 5000, 200, 100},
+        {"{}", "D-*", 0, 5000, 200, 1},
+        {"{}", "-*", 0, 0, 200, 100},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct err err = {0};
+        struct config_mail config = config_for(plain.port);
+        config.smtp.session = rows[i].session;
+        AUTO(smtp) s = sender(&config);
+        AUTO(group) g = group_new(26);
+        char fates[27];
+        catcher_behave(&plain, rows[i].behave);
+        const int64_t start_ms = clock_monotonic_ms();
+        const int result =
+            smtp_send_within(s, g->items, g->count, rows[i].begin_ms, rows[i].end_ms, &err);
+        const int64_t took_ms = clock_monotonic_ms() - start_ms;
+        fates_of(g, fates);
+        const char *f = fates;
+        for (const char *p = rows[i].fates; *p; p += p[1] == '*' ? 2 : 1) {
+            size_t most = p[1] == '*' ? g->count : 1;
+            if (*f != *p)
+                fail_msg("%s: %s is not %s", rows[i].behave, fates, rows[i].fates);
+            while (most-- && *f == *p)
+                f++;
+        }
+        if (*f || result != -1 || strcmp(err.code, "smtp-slow") != 0 || took_ms > rows[i].most_ms)
+            fail_msg("%s: %s %s, %lld ms", rows[i].behave, fates, err.code, (long long)took_ms);
+    }
+}
+
 static void the_server_s_words_are_kept_clean(void **state)
 {
     (void)state;
@@ -348,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_server_out_of_step_gets_nothing_past_us),
         cmocka_unit_test(chunking_is_never_used),
         cmocka_unit_test(a_lost_session_ends_the_call),
+        cmocka_unit_test(a_slow_server_is_left_in_time),
         cmocka_unit_test(the_server_s_words_are_kept_clean),
         cmocka_unit_test(what_cannot_be_sent_harms_no_other),
         cmocka_unit_test(a_server_that_is_not_there_takes_bounded_time),
