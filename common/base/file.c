@@ -107,7 +107,8 @@ static int write_beside(
     const char *path, struct bytes content, mode_t mode, bool replace, struct err *err)
 {
     AUTO_TEXT temporary = mem_printf("%s.%d.tmp", path, (int)getpid());
-    AUTO_FD fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    unlink(temporary); /* of a process that died, or laid there for us to write through */
+    AUTO_FD fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return err_set(err, ERR_TEMPORARY, NULL, "%s: %s", temporary, strerror(errno));
     int failed = fchmod(fd, mode) || write_all(fd, content) ||

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,13 +22,20 @@ static const char *what_is_wrong(const json_error_t *why)
     }
 }
 
+/* The parser quotes what stands at the fault, which may be a password. Line and column do. */
+static int unquoted_length(const json_error_t *why)
+{
+    const char *quote = strstr(why->text, " near ");
+    return (int)(quote ? (size_t)(quote - why->text) : strlen(why->text));
+}
+
 int json_parse_object(struct bytes text, json_t **ret, struct err *err)
 {
     json_error_t why;
     json_t *value = json_loadb((const char *)text.data, text.length, JSON_REJECT_DUPLICATES, &why);
     if (!value)
-        return err_set(err, ERR_INPUT, NULL, "%s: line %d column %d: %s", what_is_wrong(&why),
-            why.line, why.column, why.text);
+        return err_set(err, ERR_INPUT, NULL, "%s: line %d column %d: %.*s", what_is_wrong(&why),
+            why.line, why.column, unquoted_length(&why), why.text);
     if (!json_is_object(value)) {
         json_decref(value);
         return err_set(err, ERR_INPUT, NULL, "a JSON object is wanted");
@@ -124,7 +132,11 @@ static void canonical_text(const char *text, size_t length, struct buf *ret)
     buf_add_char(ret, '"');
 }
 
-/* ECMAScript Number::toString: shortest digits that read back, plain from 1e-7 to 1e21. */
+/*
+ * ECMAScript Number::toString: shortest digits that read back, plain from 1e-7 to 1e21. Of a normal
+ * number DBL_DIG digits that read back are the shortest with zeros behind, so the search starts
+ * there: from one digit on it would cost a broker 17 conversions for every number of a request.
+ */
 static void canonical_real(double value, struct buf *ret)
 {
     if (value == 0) {
@@ -132,7 +144,7 @@ static void canonical_real(double value, struct buf *ret)
         return;
     }
     char text[40];
-    int precision = 1;
+    int precision = fabs(value) >= DBL_MIN ? DBL_DIG : 1;
     do
         snprintf(text, sizeof text, "%.*e", precision - 1, value);
     while (strtod(text, NULL) != value && ++precision <= 17);

@@ -1,16 +1,20 @@
 /* links: base */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/kind.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "base/uuid.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -104,6 +108,11 @@ static void canonical_json_follows_rfc8785(void **state)
         {"{\"b\":1,\"a\":[true,null,\"\\u20ac\\n\"]}", "{\"a\":[true,null,\"€\\n\"],\"b\":1}"},
         {"{\"n\":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001]}",
             "{\"n\":[333333333.3333333,1e+30,4.5,0.002,1e-27]}"},
+        {"{\"n\":[5e-324,1.5e-323,2.2250738585072014e-308,1.7976931348623157e308,0.1,-0.0]}",
+            "{\"n\":[5e-324,1.5e-323,2.2250738585072014e-308,1.7976931348623157e+308,0.1,0]}"},
+        {"{\"n\":[9007199254740993.0,0.30000000000000004,1e21,1e20,1e-6,1e-7,1e23,123456.0]}",
+            "{\"n\":[9007199254740992,0.30000000000000004,1e+21,100000000000000000000,0.000001,"
+            "1e-7,1e+23,123456]}"},
         {"{\"\\ufb33\":1,\"\\ud83d\\ude00\":2,\"\\u20ac\":3}",
             "{\"€\":3,\"😀\":2,\"\xef\xac\xb3\":1}"},
     };
@@ -121,6 +130,56 @@ static void canonical_json_follows_rfc8785(void **state)
     assert_int_equal(err.kind, ERR_INPUT);
     assert_int_equal(json_parse_object(bytes_of_text("[1]"), &value, &err), -1);
     assert_int_equal(json_parse_object(bytes_of_text("{\"a\":\"\xff\"}"), &value, &err), -1);
+}
+
+/* A password behind a typing error must not get into an answer, onto a terminal, into a log. */
+static void json_errors_quote_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *told;
+    } rows[] = {
+        {"{\"password\":\"hunter2", "cut off: line 1 column "},
+        {"{\"password\" \"hunter2\"}", "':' expected"},
+        {"{\"a\":\"\\x\",\n\"password\":\"hunter2\"}", "invalid escape"},
+        {"{\"password\":\"hunter2\n\"}", "unexpected newline"},
+        {"{\"password\":\"hunter2\xff\"}", "unable to decode byte 0xff"},
+        {"{\"password\":\"near\" \"hunter2\"}", "'}' expected"},
+        {"{\"password\":hunter2}", "invalid token"},
+        {"{\"hunter2\":1,\"hunter2\":2}", "duplicate"},
+        {"{\"a\":1} hunter2", "end of file expected"},
+        {"hunter2", "line 1 column "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct err err = {0};
+        json_t *value = NULL;
+        assert_int_equal(json_parse_object(bytes_of_text(rows[i].text), &value, &err), -1);
+        if (strstr(err.text, "hunter2") || !strstr(err.text, rows[i].told))
+            fail_msg("row %zu: %s", i, err.text);
+    }
+}
+
+/* Somebody who may write into the folder lays a link where the temporary file will be. */
+static void files_are_not_written_through_links(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/certq-base-XXXXXX";
+    struct err err = {0};
+    assert_non_null(mkdtemp(folder));
+    AUTO_TEXT path = mem_printf("%s/key", folder), prey = mem_printf("%s/prey", folder);
+    AUTO_TEXT link = mem_printf("%s.%d.tmp", path, (int)getpid());
+    AUTO_BUF left = {0}, written = {0};
+    assert_int_equal(file_write(prey, bytes_of_text("prey"), 0644, &err), 0);
+    assert_int_equal(symlink(prey, link), 0);
+    assert_int_equal(file_write(path, bytes_of_text("secret"), 0600, &err), 0);
+    assert_int_equal(file_read(prey, 100, &left, &err), 0);
+    assert_int_equal(file_read(path, 100, &written, &err), 0);
+    assert_string_equal(buf_text(&left), "prey");
+    assert_string_equal(buf_text(&written), "secret");
+    assert_int_equal(access(link, F_OK), -1);
+    unlink(path);
+    unlink(prey);
+    rmdir(folder);
 }
 
 static void map_keeps_what_it_holds(void **state)
@@ -166,6 +225,8 @@ int main(void)
         cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(utf8_refuses_what_rfc3629_refuses),
         cmocka_unit_test(canonical_json_follows_rfc8785),
+        cmocka_unit_test(json_errors_quote_nothing),
+        cmocka_unit_test(files_are_not_written_through_links),
         cmocka_unit_test(map_keeps_what_it_holds),
         cmocka_unit_test(mails_outlast_days),
     };
