@@ -42,6 +42,11 @@ static int check_params(
         return err_set(err, ERR_INPUT, NULL,
             "scrypt: ln=%d with r=%d needs %lld MiB of memory, at most %lld are allowed", s->ln,
             s->r, memory >> 20, bounds->memory_most >> 20);
+    /* p passes over that memory: every wrong guess at such a password costs them again. */
+    if (memory * s->p > bounds->memory_most)
+        return err_set(err, ERR_INPUT, NULL,
+            "scrypt: ln=%d with r=%d goes over %lld MiB p=%d times, at most %lld MiB are allowed",
+            s->ln, s->r, memory >> 20, s->p, bounds->memory_most >> 20);
     return 0;
 }
 

@@ -19,9 +19,9 @@ struct scrypt_params {
 /* What is taken from outside: too weak protects nobody, too strong stops the workers. */
 struct scrypt_bounds {
     int ln_least, ln_most, r_most, p_most;
-    long long memory_most; /* 128 * N * r, bytes */
+    long long memory_most; /* 128 * N * r * p, bytes: memory, and the time it takes */
 };
-/* ln 10..20, r 1..32, p 1..16, memory up to 1 GiB (ln=20,r=8). */
+/* ln 10..20, r 1..32, p 1..16, and 128 * N * r * p up to 1 GiB (ln=20,r=8,p=1): some 3 s. */
 extern const struct scrypt_bounds scrypt_bounds_default;
 
 /* A hash with a new random salt of 16 bytes; the caller frees. ERR_TEMPORARY: no memory for it.
