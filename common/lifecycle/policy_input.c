@@ -21,11 +21,23 @@ static bool say(struct buf *message, const char *text)
     return false;
 }
 
-/* Marks that change how the rest of a line is shown, or show nothing at all. */
+/*
+ * Marks that change how the rest of a line is shown, or show nothing at all: bidirectional
+ * controls, joiners, fillers, annotations, tags, noncharacters. Variation selectors are not among
+ * them: names are written with them.
+ */
 static bool is_invisible(uint32_t c)
 {
-    return (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
-           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0xad;
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5},
+        {0x180b, 0x180f}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
+        {0xfdd0, 0xfdef}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
+        {0xe0000, 0xe00ff}};
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    return (c & 0xfffe) == 0xfffe;
 }
 
 static bool is_full_width(uint32_t c)
@@ -187,6 +199,8 @@ static void bad(json_t *fields, const char *path, const char *message)
 /* A member nobody knows. Its name comes from outside and is shown only when it is harmless. */
 static void bad_member(json_t *fields, const char *prefix, const char *path)
 {
+    if (json_object_size(fields) >= BAD_MOST)
+        return; /* before the nearest name is looked for: args may have thousands of these */
     struct bytes name = bytes_of_text(path);
     bool is_harmless = name.length <= NAME_MOST && utf8_is_line(name);
     AUTO_TEXT key = mem_printf("%s%s", prefix, is_harmless ? path : "?");
