@@ -313,7 +313,10 @@ static void keep_marked(struct batch *b)
 static void apply_fate(struct outgoing *m, const struct smtp_item *item)
 {
     m->fate = item->fate;
-    snprintf(m->row.reply, sizeof m->row.reply, "%s", item->reply);
+    if (item->code)
+        snprintf(m->row.reply, sizeof m->row.reply, "%d %s", item->code, item->reply);
+    else
+        snprintf(m->row.reply, sizeof m->row.reply, "%s", item->reply);
     m->row.holder = (struct uuid){0};
     switch (item->fate) {
     case SMTP_DELIVERED:
