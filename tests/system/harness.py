@@ -148,7 +148,7 @@ mail:
   from_name_en: Example Certificate Service
   help_ja: 〇〇電子証明書サービス ヘルプデスク help@example.jp
   help_en: Example Certificate Service help desk, help@example.jp
-  smtp: {{host: 127.0.0.1, port: {smtp}, timeout: 10s}}
+  smtp: {{host: 127.0.0.1, port: {smtp}, timeout: {smtp_timeout}}}
 """
 
 
@@ -162,14 +162,14 @@ class Stack:
     """A whole installation in a folder: keys, CA, schema, configuration; starts and ends processes."""
 
     def __init__(self, brokers=1, products=None, attempts=25, broker_extra="", log_level="info",
-                 issuers=("person-ca",), folder=None, binlog=False):
+                 issuers=("person-ca",), folder=None, binlog=False, smtp_timeout="10s"):
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="certq-test-"))
         self.owns_folder = folder is None
         self.processes = []
         self.database = self.folder / "mariadb"
         self.products = products or SOURCE / "config" / "products"
         self.attempts, self.broker_extra, self.log_level = attempts, broker_extra, log_level
-        self.issuers = issuers
+        self.issuers, self.smtp_timeout = issuers, smtp_timeout
         self.smtp = 0
         self.catcher = None
         self.ports = [(free_port(), free_port(), free_port()) for _ in range(brokers)]
@@ -256,7 +256,7 @@ class Stack:
             self.config_path(i).write_text(CONFIG.format(
                 socket=self.socket, passwords=self.database / "passwords", name=f"broker-{i + 1}",
                 clients=clients, workers=workers, http=http, brokers=brokers, issuers=issuers,
-                smtp=self.smtp or 25, products=self.products, source=SOURCE,
+                smtp=self.smtp or 25, smtp_timeout=self.smtp_timeout, products=self.products, source=SOURCE,
                 attempts=self.attempts, broker_extra=self.broker_extra, log_level=self.log_level))
 
     # --- programs ---
