@@ -43,7 +43,9 @@ static bool has_actor(const struct kind *kind)
     return kind->id != KIND_NOOP && kind->id != KIND_CRL && kind->durable;
 }
 
-/* Without `by` it is the subscriber with credentials (docs/protocol.md), and that is asserted too.
+/*
+ * Without `by` it is the subscriber with credentials, for `decide` the operator that args name
+ * (docs/protocol.md), and that is asserted too. An operator without `how` is one on their own key.
  */
 static int check_actor(const struct config_client *rights, const struct kind *kind,
     const json_t *args, struct err *err)
@@ -55,12 +57,13 @@ static int check_actor(const struct config_client *rights, const struct kind *ki
         return 0;
     const char *role = json_string_value(json_object_get(by, "role"));
     const char *how = json_string_value(json_object_get(by, "how"));
-    role = role ? role : "subscriber";
-    how = how ? how : "credentials";
+    role = role ? role : kind->id == KIND_DECIDE ? "operator" : "subscriber";
+    if (!how && strcmp(role, "operator") != 0)
+        how = "credentials";
     if (rights->roles && !lists(rights->roles, rights->role_count, role))
         return err_set(err, ERR_DENIED, "forbidden", "by.role: client %s may not act for %.40s",
             rights->name, role);
-    if (rights->channels && !lists(rights->channels, rights->channel_count, how))
+    if (how && rights->channels && !lists(rights->channels, rights->channel_count, how))
         return err_set(err, ERR_DENIED, "forbidden", "by.how: client %s may not assert %.40s",
             rights->name, how);
     return 0;
