@@ -200,7 +200,7 @@ class Certificates(StackCase):
     def test_a_rejected_application_ends(self):
         who = Applicant(self.stack, product="approved")
         who.issue(self.client)
-        decide = {"subject": who.application, "operator": "desk-1", "by": OPERATOR}
+        decide = {"subject": who.application, "operator": "desk-1"}
         self.done(self.client.run("decide", {**decide, "decision": "reject", "note": "no form"}))
         self.assertEqual(self.row(who.certificate)[0], "cancelled")
         self.refused(self.client.run("decide", {**decide, "decision": "approve"}), "not-awaiting")
