@@ -213,6 +213,7 @@ void jobs_lease(struct broker *b, const struct keeper_note *note)
         if ((!is_ours || is_again) && backlog_owns(&b->backlog, row->id)) {
             backlog_disown(&b->backlog, row->id);
             ready_forget_slot(&b->ready, row->id, forget_of_slot, b);
+            waits_slot_lost(b, row->id);
         }
         if (is_ours && !backlog_owns(&b->backlog, row->id))
             backlog_own(&b->backlog, row->id);

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-enum { RETRY_MS = 100 };
+enum { RETRY_MS = 100, LARGE_PART = 4 };
 
 struct store_thread {
     struct store *store;
@@ -18,6 +18,7 @@ struct store_thread {
     struct accept *batch;
     struct item **items;
     size_t count;
+    bool is_busy; /* has a batch */
     bool is_away; /* said so in the log */
 };
 
@@ -26,13 +27,22 @@ struct store {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct item *first, **last; /* the queue, under the lock, as is `waiting` */
-    size_t waiting;
+    size_t waiting, busy;       /* busy: threads with a batch */
     bool stopping;
     struct item *put_first, **put_last; /* the reactor's, until store_flush */
     size_t put_count, held;             /* the reactor's; held: not come back yet */
     size_t thread_count;
     struct store_thread threads[STORE_THREADS_MAX];
 };
+
+/*
+ * A second commit beside one under way pays only when it is a large one: rows that wait a little
+ * longer share the next commit.
+ */
+static bool is_worth_a_batch(const struct store *s)
+{
+    return s->first && (s->busy == 0 || s->waiting >= s->options.rows / LARGE_PART);
+}
 
 /* Moves what fits in one batch from the queue to the thread; waits while there is nothing. */
 static void take_batch(struct store_thread *t)
@@ -41,7 +51,8 @@ static void take_batch(struct store_thread *t)
     size_t bytes = 0;
     t->count = 0;
     pthread_mutex_lock(&s->lock);
-    while (!s->first && !s->stopping)
+    s->busy -= t->is_busy;
+    while (!is_worth_a_batch(s) && !s->stopping)
         pthread_cond_wait(&s->changed, &s->lock);
     while (s->first && t->count < s->options.rows) {
         struct item *item = s->first;
@@ -56,6 +67,8 @@ static void take_batch(struct store_thread *t)
         s->last = &s->first;
     else
         pthread_cond_signal(&s->changed); /* enough for another thread */
+    t->is_busy = t->count > 0;
+    s->busy += t->is_busy;
     metric_set(METRIC_STORE_WAITING, s->waiting);
     pthread_mutex_unlock(&s->lock);
 }

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { WAITERS_MOST = 250000 }; /* of one key's name */
+enum {
+    WAITERS_MOST = 250000, /* of one key's name */
+    OURS_PART = 10,        /* of what is looked up at once, a tenth for slots of ours */
+};
 
 struct wait;
 struct waiter {
@@ -20,14 +23,18 @@ struct waiter {
 struct wait {
     struct uuid id;
     struct waiter *first;
-    uint16_t slot;  /* while absent; SLOTS_MAX: not known */
-    bool is_absent; /* in the list */
+    uint16_t slot;            /* while absent; SLOTS_MAX: not known */
+    struct absent_list *list; /* it is in; NULL: in none */
     struct wait *absent_next, *absent_before;
+};
+struct absent_list { /* the longest not looked up first */
+    struct wait *first, *last;
 };
 struct waits {
     struct map *by_id;
     size_t waiters;
-    struct wait *absent_first, *absent_last; /* the longest not looked up first */
+    /* Jobs of slots of ours come into memory by themselves, so they are looked up rarely. */
+    struct absent_list ours, elsewhere;
 };
 
 struct waits *waits_new(void)
@@ -42,33 +49,39 @@ size_t waits_count(const struct waits *w)
     return w->waiters;
 }
 
-/* ---- the list of absent ones ---- */
+/* ---- the absent ones ---- */
 
-static void absent_remove(struct waits *w, struct wait *wait)
+static void absent_remove(struct wait *wait)
 {
-    if (!wait->is_absent)
+    struct absent_list *list = wait->list;
+    if (!list)
         return;
-    wait->is_absent = false;
+    wait->list = NULL;
     if (wait->absent_before)
         wait->absent_before->absent_next = wait->absent_next;
     else
-        w->absent_first = wait->absent_next;
+        list->first = wait->absent_next;
     if (wait->absent_next)
         wait->absent_next->absent_before = wait->absent_before;
     else
-        w->absent_last = wait->absent_before;
+        list->last = wait->absent_before;
 }
 
-static void absent_append(struct waits *w, struct wait *wait)
+static void absent_append(struct absent_list *list, struct wait *wait)
 {
-    wait->is_absent = true;
+    wait->list = list;
     wait->absent_next = NULL;
-    wait->absent_before = w->absent_last;
-    if (w->absent_last)
-        w->absent_last->absent_next = wait;
+    wait->absent_before = list->last;
+    if (list->last)
+        list->last->absent_next = wait;
     else
-        w->absent_first = wait;
-    w->absent_last = wait;
+        list->first = wait;
+    list->last = wait;
+}
+
+static struct absent_list *list_for(struct broker *b, uint16_t slot)
+{
+    return backlog_owns(&b->backlog, slot) ? &b->waits->ours : &b->waits->elsewhere;
 }
 
 void waits_absent(struct broker *b, const struct uuid *id, uint16_t slot)
@@ -77,32 +90,50 @@ void waits_absent(struct broker *b, const struct uuid *id, uint16_t slot)
     if (!wait)
         return;
     wait->slot = slot;
-    if (!wait->is_absent)
-        absent_append(b->waits, wait);
+    absent_remove(wait);
+    absent_append(list_for(b, slot), wait);
+}
+
+void waits_slot_lost(struct broker *b, uint16_t slot)
+{
+    struct wait *next;
+    for (struct wait *wait = b->waits->ours.first; wait; wait = next) {
+        next = wait->absent_next;
+        if (wait->slot == slot) {
+            absent_remove(wait);
+            absent_append(&b->waits->elsewhere, wait);
+        }
+    }
+}
+
+/* Takes ids from the front of a list, and puts those that are still absent at its end. */
+static size_t look_up_some(
+    struct broker *b, struct absent_list *list, struct uuid *ids, size_t most)
+{
+    struct wait *last = list->last, *next;
+    size_t n = 0;
+    for (struct wait *wait = list->first; wait && n < most; wait = next) {
+        next = wait == last ? NULL : wait->absent_next;
+        absent_remove(wait);
+        if (map_get(b->items, &wait->id))
+            continue; /* it is in memory again */
+        absent_append(list, wait);
+        ids[n++] = wait->id;
+    }
+    return n;
 }
 
 size_t waits_to_look_up(struct broker *b, struct uuid *ids, size_t most)
 {
-    struct waits *w = b->waits;
-    struct wait *last = w->absent_last, *next;
-    size_t n = 0;
-    for (struct wait *wait = w->absent_first; wait && n < most; wait = next) {
-        next = wait == last ? NULL : wait->absent_next;
-        absent_remove(w, wait);
-        if (map_get(b->items, &wait->id))
-            continue; /* it is in memory again */
-        absent_append(w, wait);
-        if (!backlog_owns(&b->backlog, wait->slot))
-            ids[n++] = wait->id;
-    }
-    return n;
+    size_t n = look_up_some(b, &b->waits->elsewhere, ids, most - most / OURS_PART);
+    return n + look_up_some(b, &b->waits->ours, ids + n, most / OURS_PART);
 }
 
 /* ---- waiters ---- */
 
 static void free_wait(struct waits *w, struct wait *wait)
 {
-    absent_remove(w, wait);
+    absent_remove(wait);
     map_remove(w->by_id, &wait->id);
     free(wait);
 }

@@ -32,6 +32,8 @@ void waits_forget(struct broker *b, struct client *client);
  * known) it will come back by itself; else it is looked up.
  */
 void waits_absent(struct broker *b, const struct uuid *id, uint16_t slot);
+/* Another broker leases this slot now. */
+void waits_slot_lost(struct broker *b, uint16_t slot);
 /*
  * Ids to look up now, the longest not looked up first; writes at most `most` and returns how many.
  * Call it every WAITS_LOOK_MS.
