@@ -248,6 +248,21 @@ static bool is_bit_string(struct bytes content)
     return !(content.data[content.length - 1] & ((1 << content.data[0]) - 1));
 }
 
+/* Characters of two or four octets that Unicode knows. */
+static bool is_wide_text(struct bytes content, size_t width)
+{
+    if (content.length % width)
+        return false;
+    for (size_t i = 0; i < content.length; i += width) {
+        uint32_t c = 0;
+        for (size_t k = 0; k < width; k++)
+            c = c << 8 | content.data[i + k];
+        if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+            return false;
+    }
+    return true;
+}
+
 bool der_value_is_sound(uint8_t tag, struct bytes content)
 {
     const uint8_t type = tag & 0x1f;
@@ -271,9 +286,9 @@ bool der_value_is_sound(uint8_t tag, struct bytes content)
     case DER_UTF8_STRING:
         return utf8_is_valid(content);
     case DER_UNIVERSAL_STRING:
-        return content.length % 4 == 0;
+        return is_wide_text(content, 4);
     case DER_BMP_STRING:
-        return content.length % 2 == 0;
+        return is_wide_text(content, 2);
     default:
         return true;
     }

@@ -257,6 +257,8 @@ static void values_are_sound(void **state)
         {DER_BMP_STRING, "\x41", 1, false},
         {DER_UNIVERSAL_STRING, "\x00\x00\x00\x41", 4, true},
         {DER_UNIVERSAL_STRING, "\x00\x41", 2, false},
+        {DER_UNIVERSAL_STRING, "\x00\x11\x00\x00", 4, false},
+        {DER_BMP_STRING, "\xd8\x00", 2, false},
         {DER_SEQUENCE, "", 0, true},
         {0x10, "", 0, false}, /* a SEQUENCE that is primitive */
         {0x00, "", 0, false}, /* end of contents */
