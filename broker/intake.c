@@ -100,11 +100,10 @@ static int check_id(const struct broker *b, const struct kind *kind, const struc
 
 static int note_plain(const struct secret_member *m, void *context, struct err *err)
 {
-    (void)err;
     const char **first = context;
     if (m->form == SECRET_PLAIN && !*first)
         *first = m->name;
-    return 0;
+    return secret_member_valid(m, err);
 }
 
 static int check_secrets(struct broker *b, json_t *args, bool *ret_plain, struct err *err)
@@ -186,7 +185,7 @@ static int make_job(struct broker *b, const struct kind *kind, const struct read
     const struct config_client *rights, struct job *job, struct err *err)
 {
     const struct job_request *r = &reading->request;
-    int priority;
+    int priority = 0;
     if (check_priority(rights, r, &priority, err))
         return -1;
     job->id = r->has_id ? r->id : uuid_new();
