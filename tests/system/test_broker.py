@@ -640,5 +640,88 @@ class Rights(BrokerCase):
         self.assertEqual(self.client.call01("titanic.reply", uuid.UUID(id).hex.encode()), [b"400"])
 
 
+class Curve(BrokerCase):
+    """With keys: who is not listed does not get in, and a key opens its own port only (I12)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.keys = {name: [k.decode() for k in zmq.curve_keypair()]
+                    for name in ("broker", "upstream", "reader", "operator", "worker", "stranger")}
+        listed = "\n".join(
+            f"    - {{name: {name}, key: '{cls.keys[name][0]}', kinds: [{kinds}], priority: 5, operator: {flag}}}"
+            for name, kinds, flag in (("upstream", "noop, issue", "false"), ("reader", "noop", "false"),
+                                      ("operator", "noop", "true")))
+        cls.options = {"broker_extra": "  curve_key: keys/broker.curve\n  client_keys:\n" + listed + "\n  worker_keys:\n"
+                       f"    - {{name: worker, key: '{cls.keys['worker'][0]}', kinds: [noop]}}"}
+        cls.stack = Stack(attempts=3, **cls.options)
+        cls.addClassCleanup(cls.stack.close)
+        (cls.stack.folder / "keys").mkdir()
+        for name in ("broker", "operator"):
+            path = cls.stack.folder / "keys" / f"{name}.curve"
+            path.touch(0o600)
+            path.write_text("public: {}\nsecret: {}\n".format(*cls.keys[name]))
+        write = cls.stack.write_config
+        def write_with_keys():
+            write()
+            path = cls.stack.config_path()
+            path.write_text(path.read_text().replace("'}", f"', key: '{cls.keys['broker'][0]}'}}", 1)
+                            .replace("connect:\n", "connect:\n  curve_key: keys/operator.curve\n"))
+        cls.stack.write_config = write_with_keys
+        cls.stack.prepare()
+        cls.broker = cls.stack.start_broker()
+
+    def setUp(self):
+        pass
+
+    def socket(self, name, port=0):
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.linger = 0
+        if name:
+            socket.curve_publickey, socket.curve_secretkey = (k.encode() for k in self.keys[name])
+            socket.curve_serverkey = self.keys["broker"][0].encode()
+        socket.connect(f"tcp://127.0.0.1:{self.stack.ports[0][port]}")
+        self.addCleanup(socket.close)
+        return socket
+
+    def json(self, socket, service, **body):
+        return json.loads(self.ask(socket, b"MDPC02", b"\x01", service.encode(), json.dumps(body).encode())[-1])
+
+    def test_only_listed_keys_come_in(self):
+        before = self.metric('certq_bad_input_total{what="key"}')
+        for name, port in (("stranger", 0), ("stranger", 1), ("worker", 0), ("upstream", 1), (None, 0)):
+            with self.subTest(f"{name} at {port}"):
+                socket = self.socket(name, port)
+                socket.send_multipart([b"MDPC02", b"\x01", b"mmi.service", b"noop"])
+                self.assertFalse(socket.poll(500))
+        until("they are counted", lambda: self.metric('certq_bad_input_total{what="key"}') >= before + 4)
+        answer = self.ask(self.socket("upstream"), b"MDPC02", b"\x01", b"mmi.service", b"noop")
+        self.assertEqual(answer[-1], b"404")
+
+    def test_a_job_belongs_to_the_name_that_submitted_it(self):
+        mine, other, chief = self.socket("upstream"), self.socket("reader"), self.socket("operator")
+        id = new_id()
+        self.assertEqual(self.json(mine, "noop", id=id)["state"], "accepted")
+        self.assertEqual(self.json(other, "noop", id=id)["error"]["code"], "conflict")
+        self.assertEqual(self.json(other, "issue", id=new_id())["error"]["code"], "forbidden")
+        self.assertEqual(self.json(other, "noop", id=new_id(), priority=6)["error"]["code"], "forbidden")
+        self.assertEqual(self.json(other, "certq.job", op="wait", id=id)["error"]["code"], "forbidden")
+        self.assertEqual(self.json(other, "certq.job", op="cancel", ids=[id])["result"]["jobs"][0]["error"]["code"],
+                         "forbidden")
+        self.assertEqual(self.json(mine, "certq.queue", op="list")["error"]["code"], "forbidden")
+        self.assertEqual(self.json(chief, "certq.job", op="show", id=id)["result"]["job"]["client"], "upstream")
+        self.assertEqual(self.json(chief, "certq.job", op="cancel", ids=[id])["result"]["jobs"][0]["state"], "cancelled")
+        self.assertEqual(json.loads(mine.recv_multipart()[-1])["state"], "cancelled")
+
+    def test_a_worker_announces_what_its_key_may(self):
+        socket = self.socket("worker", 1)
+        ready = cqw.Worker.ready_body
+        probe = type("Probe", (), {"life": uuid.uuid4(), "name": "w", "credit": 1, "urgent": 0, "group": 1})()
+        for kinds, command in ((["noop", "issue"], cqw.ERROR), (["noop"], cqw.WELCOME)):
+            probe.kinds = kinds
+            answer = self.ask(socket, b"CQW1", ready(probe))
+            self.assertEqual(answer[1][0], command, answer)
+        socket.send_multipart([b"CQW1", bytes([cqw.BYE])])
+
+
 if __name__ == "__main__":
     unittest.main()
