@@ -103,7 +103,8 @@ static int note_plain(const struct secret_member *m, void *context, struct err *
     const char **first = context;
     if (m->form == SECRET_PLAIN && !*first)
         *first = m->name;
-    return secret_member_valid(m, err);
+    const struct bytes text = {(const uint8_t *)m->text, m->length};
+    return secret_form_check(m->form, text, err) ? err_context(err, "%s", m->path) : 0;
 }
 
 static int check_secrets(struct broker *b, json_t *args, bool *ret_plain, struct err *err)
@@ -143,6 +144,7 @@ static int pass_on(struct broker *b, struct item *item, struct err *err)
     return 0;
 }
 
+/* Takes `seal`: args that go to the sealer's thread are nobody else's from then on. */
 static int add_item(struct broker *b, struct job *job, const struct kind *kind, json_t *seal,
     const struct wish *wish, struct err *err)
 {
@@ -150,7 +152,7 @@ static int add_item(struct broker *b, struct job *job, const struct kind *kind, 
     item->state = ITEM_STORING;
     item->since_ms = b->tick_ms;
     if (seal) {
-        item->seal = json_incref(seal);
+        item->seal = seal;
         if (!sealing_put(b->sealing, item)) {
             item_free(item);
             return err_set(err, ERR_TEMPORARY, "busy", "too many secrets wait to be sealed");
@@ -236,7 +238,8 @@ static int submit(struct broker *b, const struct kind *kind, struct reading *rea
         job.args = (uint8_t *)(uintptr_t)args.data;
         job.args_length = args.length;
     }
-    return add_item(b, &job, kind, reading->is_plain ? r->args : NULL, &wish, err);
+    return add_item(
+        b, &job, kind, reading->is_plain ? TAKE(reading->request.args) : NULL, &wish, err);
 }
 
 static int check_and_submit(struct broker *b, const struct kind *kind, struct reading *r,

@@ -168,7 +168,7 @@ static bool sort_members(struct quick *q, struct member *members, size_t n, size
 /*
  * The value of a secret is no part of the canonical text. It is passed when its form is one that
  * secrets.h knows and needs no sealing: {"sealed": …}, {"scrypt": …} (for those that may be
- * hashed).
+ * hashed), and the text is of that form.
  */
 static bool skip_secret(struct quick *q, struct bytes name)
 {
@@ -176,9 +176,12 @@ static bool skip_secret(struct quick *q, struct bytes name)
     bool may_be_hashed = name.data[0] == 'p' || name.data[0] == 'n'; /* password, new */
     if (!take(q, '{') || !take_string(q, &form) || !take(q, ':') || !take_string(q, &text))
         return false;
-    bool is_known = bytes_equal(form, bytes_of_text("sealed")) ||
-                    (may_be_hashed && bytes_equal(form, bytes_of_text("scrypt")));
-    return is_known && take(q, '}');
+    bool is_sealed = bytes_equal(form, bytes_of_text("sealed"));
+    if (!is_sealed && !(may_be_hashed && bytes_equal(form, bytes_of_text("scrypt"))))
+        return false;
+    struct err ignored = {0};
+    return secret_form_check(is_sealed ? SECRET_SEALED : SECRET_HASHED, text, &ignored) == 0 &&
+           take(q, '}');
 }
 
 static bool is_secret(struct bytes key)

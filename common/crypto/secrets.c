@@ -1,6 +1,8 @@
 #include "crypto/secrets.h"
 
 #include "base/buf.h"
+#include "base/hex.h"
+#include "crypto/scrypt.h"
 
 #include <string.h>
 
@@ -129,6 +131,39 @@ int secrets_each(json_t *args, secret_visit *visit, void *context, struct err *e
     int failed = walk_value(&w, args, err);
     buf_free(&w.path);
     return failed;
+}
+
+/* A ContentInfo (RFC 5652 section 3) begins with an object identifier below 1.2.840.113549.1. */
+static bool is_content_info(struct bytes der)
+{
+    static const uint8_t arc[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01};
+    if (der.length < 2 || der.data[0] != 0x30)
+        return false;
+    size_t at = der.data[1] < 0x80 ? 2 : 2 + (size_t)(der.data[1] & 0x7f);
+    return der.length > at + 2 + sizeof arc && der.data[at] == 0x06 &&
+           memcmp(der.data + at + 2, arc, sizeof arc) == 0;
+}
+
+static int check_sealed(struct bytes text, struct err *err)
+{
+    AUTO_BUF der = {0};
+    if (!base64_decode(text, &der) || !is_content_info(buf_bytes(&der)))
+        return err_set(err, ERR_INPUT, NULL, "sealed: not base64 of CMS AuthEnvelopedData in DER");
+    return 0;
+}
+
+int secret_form_check(enum secret_form form, struct bytes text, struct err *err)
+{
+    if (form == SECRET_PLAIN)
+        return 0;
+    if (form == SECRET_SEALED)
+        return check_sealed(text, err);
+    char terminated[SCRYPT_TEXT_MOST + 1];
+    if (text.length > SCRYPT_TEXT_MOST)
+        return err_set(err, ERR_INPUT, NULL, "scrypt: longer than %d bytes", SCRYPT_TEXT_MOST);
+    memcpy(terminated, text.data, text.length);
+    terminated[text.length] = 0;
+    return scrypt_text_valid(terminated, &scrypt_bounds_default, err);
 }
 
 /* --- args without secrets --- */

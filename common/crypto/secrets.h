@@ -34,6 +34,12 @@ bool secret_is_name(const char *name);
  * value is not), or more than SECRETS_MOST.
  */
 int secrets_each(json_t *args, secret_visit *visit, void *context, struct err *err) MUST_USE;
+/*
+ * Has the text the form it claims? Sealed: base64 of DER CMS, which is not opened; hashed: what
+ * scrypt_text_valid takes; plain: always. Whoever stores args asks, lest a password that was put
+ * there by mistake is stored in the clear. ERR_INPUT says what is wrong, never the text.
+ */
+int secret_form_check(enum secret_form form, struct bytes text, struct err *err) MUST_USE;
 /* Args without their secret members; shares what it can with args and leaves args alone. */
 int secrets_strip(const json_t *args, json_t **ret, struct err *err) MUST_USE;
 

@@ -7,6 +7,7 @@
 #include "crypto/code.h"
 #include "crypto/fingerprint.h"
 #include "crypto/keyring.h"
+#include "crypto/scrypt.h"
 #include "crypto/secrets.h"
 #include "lifecycle/code.h"
 
@@ -358,6 +359,48 @@ static void secret_members_are_found_anywhere(void **state)
     assert_false(secret_is_name("Code") || secret_is_name("") || secret_is_name("codes"));
 }
 
+static void a_secret_has_the_form_it_claims(void **state)
+{
+    (void)state;
+    static const struct {
+        enum secret_form form;
+        const char *text, *says; /* says NULL: it has */
+    } rows[] = {
+        {SECRET_PLAIN, "hush", NULL},
+        {SECRET_SEALED, "MA0GCyqGSIb3DQEJEAEX", NULL}, /* AuthEnvelopedData */
+        {SECRET_SEALED, "MAsGCSqGSIb3DQEHAw==", NULL}, /* EnvelopedData: the worker refuses it */
+        {SECRET_SEALED, "hush", "sealed: not base64"},
+        {SECRET_SEALED, "hush hush", "sealed: not base64"},
+        {SECRET_SEALED, "aHVzaCwgYSBwYXNzd29yZCBpbiBiYXNlNjQ=", "sealed: not base64"},
+        {SECRET_SEALED, "MIAGCSqGSIb3DQEHAw==", NULL},
+        {SECRET_SEALED, "MP8GCSqGSIb3DQEHAw==", "sealed: not base64"},
+        {SECRET_SEALED, "MAA=", "sealed: not base64"},
+        {SECRET_SEALED, "MA==", "sealed: not base64"},
+        {SECRET_SEALED, "", "sealed: not base64"},
+        {SECRET_HASHED, "hush", "scrypt: not of the form"},
+        {SECRET_HASHED, "", "scrypt: not of the form"},
+        {SECRET_HASHED,
+            "$scrypt$ln=10,r=8,p=1$c2FsdC1vZi0xNi1ieXRlcw$"
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            NULL},
+        {SECRET_HASHED, "$scrypt$ln=10,r=8,p=1$hush$hush", "scrypt: "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct err err = {0};
+        int failed = secret_form_check(rows[i].form, bytes_of_text(rows[i].text), &err);
+        if (failed != (rows[i].says ? -1 : 0) || (failed && !strstr(err.text, rows[i].says)))
+            fail_msg("%s: %s", rows[i].text, err.text);
+        if (failed)
+            assert_int_equal(err.kind, ERR_INPUT);
+        assert_null(strstr(err.text, "hush"));
+    }
+    char long_text[SCRYPT_TEXT_MOST + 2];
+    memset(long_text, '$', sizeof long_text);
+    struct err err = {0};
+    const struct bytes text = {(const uint8_t *)long_text, sizeof long_text};
+    assert_int_equal(secret_form_check(SECRET_HASHED, text, &err), -1);
+}
+
 static int stop(const struct secret_member *m, void *context, struct err *err)
 {
     (void)m;
@@ -435,6 +478,7 @@ int main(void)
         cmocka_unit_test(fingerprints_tell_content_apart),
         cmocka_unit_test(fingerprints_outlive_their_key),
         cmocka_unit_test(secret_members_are_found_anywhere),
+        cmocka_unit_test(a_secret_has_the_form_it_claims),
         cmocka_unit_test(a_visitor_may_stop),
         cmocka_unit_test(codes_are_derived_from_their_row),
     };
