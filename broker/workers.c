@@ -151,10 +151,9 @@ static bool key_allows(const struct config_worker_key *key, const struct kind *k
 }
 
 /* The kinds it announces and may (I12), as bits. Names we do not know are of a newer program. */
-static int read_kinds(const struct broker *b, const struct worker_ready *m, const char *user,
-    uint64_t *ret, struct err *err)
+static int read_kinds(const struct broker *b, const struct worker_ready *m,
+    const struct config_worker_key *key, uint64_t *ret, struct err *err)
 {
-    const struct config_worker_key *key = b->curve ? key_named(b, user) : NULL;
     if (b->curve && !key)
         return err_set(err, ERR_DENIED, "forbidden", "this key is no worker's");
     *ret = 0;
@@ -175,7 +174,7 @@ struct sender {
     const uint8_t *identity;
     size_t length;
     struct uuid key;
-    const char *user; /* CURVE: the key's name */
+    const struct config_worker_key *owner; /* CURVE: the sender's */
 };
 
 static struct worker *enrol(struct workers *w, struct broker *b, const struct worker_ready *m)
@@ -210,7 +209,7 @@ static int on_ready(struct workers *w, struct broker *b, const struct sender *fr
 {
     struct worker_ready m;
     uint64_t kinds = 0;
-    if (worker_ready_parse(body, &m, err) || read_kinds(b, &m, from->user, &kinds, err))
+    if (worker_ready_parse(body, &m, err) || read_kinds(b, &m, from->owner, &kinds, err))
         return -1;
     if (uuid_is_zero(&m.life) || !utf8_is_line(m.name) || !utf8_is_line(m.host))
         return err_set(err, ERR_INPUT, "bad-request", "life, name or host is bad");
@@ -218,8 +217,11 @@ static int on_ready(struct workers *w, struct broker *b, const struct sender *fr
         return err_set(err, ERR_TEMPORARY, "busy", "there are %zu workers", w->count);
     struct worker *worker = map_get(w->by_life, &m.life);
     bool is_new = !worker;
+    if (!is_new && worker->owner != from->owner)
+        return err_set(err, ERR_DENIED, "forbidden", "this life is another key's worker");
     if (is_new)
         worker = enrol(w, b, &m);
+    worker->owner = from->owner;
     /* Another life behind this routing identity is gone; its groups are found lost by silence. */
     take_identity(w, worker, from);
     copy_text(m.name, worker->name, sizeof worker->name);
@@ -273,7 +275,7 @@ static int on_message(struct workers *w, struct broker *b, const struct sender *
     if (command == WORKER_READY)
         return on_ready(w, b, from, body, err);
     struct worker *worker = map_get(w->by_key, &from->key);
-    if (!worker)
+    if (!worker || worker->owner != from->owner) /* routing identities are the sender's choice */
         return err_set(err, ERR_NOT_FOUND, "unknown-worker", "READY comes first");
     worker->heard_ms = b->tick_ms;
     switch (command) {
@@ -341,7 +343,8 @@ static void handle(struct workers *w, struct broker *b, struct frames *f)
             WORKER_PROTOCOL);
     } else {
         from.key = routing_key(from.identity, from.length);
-        from.user = zmq_msg_gets(&f->frames[2], "User-Id");
+        if (b->curve)
+            from.owner = key_named(b, zmq_msg_gets(&f->frames[2], "User-Id"));
         struct bytes body = {zmq_msg_data(&f->frames[2]), zmq_msg_size(&f->frames[2])};
         on_message(w, b, &from, body, &err);
     }

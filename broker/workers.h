@@ -19,6 +19,7 @@ struct worker {
     size_t identity_length;
     uint8_t identity[256];
     struct uuid life;
+    const struct config_worker_key *owner; /* the key that brought this life; NULL: no CURVE */
     char name[65], host[256];
     uint32_t pid;
     uint64_t kinds; /* bits by kind id */

@@ -1,0 +1,89 @@
+"""What a key that is listed must not reach: another client's answers, another worker's groups (I12)."""
+import json
+import unittest
+import uuid
+
+import zmq
+
+import cqw
+from harness import Stack, new_id, until
+
+CLIENTS = (("upstream", "noop, issue", "false"), ("reader", "noop", "false"), ("operator", "noop", "true"))
+WORKERS = (("signer", "noop, issue"), ("helper", "noop"))
+
+
+class Attacks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        names = ["broker", *(row[0] for row in CLIENTS + WORKERS)]
+        cls.keys = {name: [k.decode() for k in zmq.curve_keypair()] for name in names}
+        clients = "\n".join(f"    - {{name: {name}, key: '{cls.keys[name][0]}', kinds: [{kinds}], operator: {flag}}}"
+                            for name, kinds, flag in CLIENTS)
+        workers = "\n".join(f"    - {{name: {name}, key: '{cls.keys[name][0]}', kinds: [{kinds}]}}"
+                            for name, kinds in WORKERS)
+        cls.stack = Stack(attempts=3, broker_extra=f"  curve_key: keys/broker.curve\n  client_keys:\n{clients}\n"
+                                                   f"  worker_keys:\n{workers}")
+        cls.addClassCleanup(cls.stack.close)
+        (cls.stack.folder / "keys").mkdir()
+        for name in ("broker", "operator"):
+            path = cls.stack.folder / "keys" / f"{name}.curve"
+            path.touch(0o600)
+            path.write_text("public: {}\nsecret: {}\n".format(*cls.keys[name]))
+        write = cls.stack.write_config
+        def write_with_keys():
+            write()
+            path = cls.stack.config_path()
+            path.write_text(path.read_text().replace("'}", f"', key: '{cls.keys['broker'][0]}'}}", 1)
+                            .replace("connect:\n", "connect:\n  curve_key: keys/operator.curve\n"))
+        cls.stack.write_config = write_with_keys
+        cls.stack.prepare()
+        cls.broker = cls.stack.start_broker()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.broker.stop() == 0, cls.broker.log()[-3000:]
+
+    def socket(self, name, port=0):
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.linger = 0
+        socket.curve_publickey, socket.curve_secretkey = (k.encode() for k in self.keys[name])
+        socket.curve_serverkey = self.keys["broker"][0].encode()
+        socket.connect(f"tcp://127.0.0.1:{self.stack.ports[0][port]}")
+        self.addCleanup(socket.close)
+        return socket
+
+    def send(self, socket, service, **body):
+        socket.send_multipart([b"MDPC02", b"\x01", service.encode(), json.dumps(body).encode()])
+
+    def hear(self, socket, seconds=10):
+        """The next answer, None when there is none in time."""
+        return json.loads(socket.recv_multipart()[-1]) if socket.poll(int(seconds * 1000)) else None
+
+    def ready(self, socket, life, kinds, name="w"):
+        probe = type("Probe", (), {"life": life, "name": name, "credit": 1, "urgent": 0, "group": 10, "kinds": kinds})()
+        socket.send_multipart([b"CQW1", cqw.Worker.ready_body(probe)])
+        assert socket.poll(10000)
+        return socket.recv_multipart()[1]
+
+    def test_a_life_belongs_to_the_key_it_began_with(self):
+        signer, helper, client = self.socket("signer", 1), self.socket("helper", 1), self.socket("upstream")
+        life = uuid.uuid4()
+        self.assertEqual(self.ready(signer, life, ["issue"], "signer")[0], cqw.WELCOME)
+        self.send(client, "issue", id=new_id(), args={})
+        self.assertEqual(self.hear(client)["state"], "accepted")
+        until("the signer has a group", lambda: signer.poll(1000) and signer.recv_multipart()[1][0] == cqw.JOBS)
+        answer = self.ready(helper, life, ["noop"], "helper")
+        self.assertEqual(answer[0], cqw.ERROR, answer)
+        self.assertIn(b"another key", answer)
+        self.send(self.operator(), "certq.worker", op="list")
+        row = self.hear(self.chief)["result"]["workers"][0]
+        self.assertEqual((row["name"], row["kinds"], row["groups"]), ("signer", ["issue"], 1))
+        signer.send_multipart([b"CQW1", bytes([cqw.BYE])])
+
+    def operator(self):
+        self.chief = self.socket("operator")
+        return self.chief
+
+
+if __name__ == "__main__":
+    unittest.main()
