@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -48,12 +49,12 @@ def until(what, predicate, seconds=PATIENCE):
 class Process:
     """A program with its log; lines can be waited for."""
 
-    def __init__(self, name, argv, folder, env=None):
+    def __init__(self, name, argv, folder, env=None, **options):
         self.name, self.argv = name, [str(a) for a in argv]
         self.log_path = pathlib.Path(folder) / f"{name}.log"
         self._log = open(self.log_path, "ab")
         self.process = subprocess.Popen(self.argv, stdout=self._log, stderr=self._log,
-                                        stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+                                        stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, **options)
 
     @property
     def pid(self):
@@ -153,9 +154,12 @@ mail:
 
 
 def free_port():
-    with contextlib.closing(socket.socket()) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on; below those the kernel gives to outgoing connections."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 32000)
+        with contextlib.closing(socket.socket()) as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Stack:
