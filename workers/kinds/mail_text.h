@@ -1,8 +1,8 @@
 /*
  * What a mail job asks for and the message made of it. The args of a mail job:
  * {"template", "language", "recipient", "subscriber"?, "certificate"?, "generation"?,
- *  "facts": {NAME: TEXT}}, as common/lifecycle/decide_mail.c writes them. Whom to ask comes from the
- * configuration; the code is derived here, from the certificate's row, and is in no args (I6).
+ *  "facts": {NAME: TEXT}}, as common/lifecycle/decide_mail.c writes them. Whom to ask comes from
+ * the configuration; the code is derived here, from the certificate's row, and is in no args (I6).
  */
 #ifndef CERTQ_WORKERS_MAIL_TEXT_H
 #define CERTQ_WORKERS_MAIL_TEXT_H
@@ -12,7 +12,7 @@
 
 struct mail_request {
     const char *template, *language, *recipient; /* borrowed from args */
-    struct uuid certificate, subscriber;                          /* zero: none */
+    struct uuid certificate, subscriber;         /* zero: none */
     uint32_t generation;
     const json_t *facts;
     char *message_id; /* as the header has it, without angle brackets */

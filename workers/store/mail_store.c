@@ -1,6 +1,6 @@
 #include "store/mail_store.h"
 
-#include "base/mem.h"
+#include "store/value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,21 +42,35 @@ static int take_row(struct mail_row *row, const struct db_value *v, struct err *
         memcpy(row->holder.b, v[2].bytes.data, 16);
     row->until_ms = v[3].integer;
     row->tries = (uint32_t)v[4].integer;
+    row->sent_ms = v[5].type == DB_NULL ? 0 : v[5].integer;
+    value_word(&v[6], row->reply, sizeof row->reply);
     return 0;
+}
+
+/* What the database says, not what an earlier try of the transaction made of it. */
+static void forget(struct mail_row *row)
+{
+    row->exists = false;
+    row->state = MAIL_SENDING;
+    row->holder = (struct uuid){0};
+    row->until_ms = row->sent_ms = 0;
+    row->tries = 0;
+    row->reply[0] = '\0';
 }
 
 int mail_store_read(struct db *db, struct mail_row *rows, size_t n, struct err *err)
 {
     static const struct statement read = {"mail_read",
-        "SELECT m.id, m.state, m.holder, m.until_ms, m.tries FROM " DB_JOIN_IDS("mail m", "m.id"),
-        "bi", "btbii"};
+        "SELECT m.id, m.state, m.holder, m.until_ms, m.tries, m.sent_ms, m.reply "
+        "FROM " DB_JOIN_IDS("mail m", "m.id"),
+        "bi", "btbiiit"};
     AUTO_BUF ids = {0};
     for (size_t i = 0; i < n; i++) {
-        rows[i].exists = false;
+        forget(&rows[i]);
         buf_add(&ids, rows[i].id.b, 16);
     }
     const struct db_value params[] = {db_bytes(buf_bytes(&ids)), db_int((int64_t)n)};
-    struct db_value columns[5];
+    struct db_value columns[7];
     if (db_query(db, &read, params, err))
         return -1;
     int row;

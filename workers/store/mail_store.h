@@ -32,17 +32,18 @@ struct mail_row {
     struct uuid id;                                           /* the job's */
     struct uuid certificate, subscriber;                      /* zero: none */
     const char *template, *language, *recipient, *message_id; /* borrowed from the task */
-    uint32_t generation, tries;
+    uint32_t generation;
     int64_t date_ms, created_ms;
     /* what changes */
     bool exists;
     enum mail_state state;
     struct uuid holder;
     int64_t until_ms, sent_ms;
+    uint32_t tries;
     char reply[512];
 };
 
-/* Fills exists, state, holder, until_ms and tries of the rows there are. rows are sorted by id. */
+/* Fills what changes; of a row that is not there, as of a new one. rows are sorted by id. */
 int mail_store_read(struct db *db, struct mail_row *rows, size_t n, struct err *err) MUST_USE;
 /* Inserts those that do not exist and updates the others. */
 int mail_store_write(
