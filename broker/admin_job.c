@@ -237,7 +237,7 @@ static void say_waiting(struct broker *b, struct call *call, const char *state)
     }
     struct wish wish = call->wish;
     wish.style = WISH_OP;
-    waits_add(b, id, &wish, false);
+    waits_add(b, id, &wish, true);
     call->is_answered = true; /* the waiter answers */
     call_finish(b, call);
 }

@@ -292,7 +292,7 @@ static void give_up_volatile(struct broker *b)
         struct item *head;
         while ((head = ready_head(&b->ready, (enum kind_id)k)) &&
                b->tick_ms - head->since_ms > VOLATILE_MS) {
-            waits_reject(b, &head->job.id, &err);
+            waits_gone(b, &head->job.id, &err);
             jobs_drop(b, head);
         }
     }

@@ -143,7 +143,7 @@ static void on_vanished(struct broker *b, const struct uuid *id)
         return;
     struct err err = {0};
     err_set(&err, ERR_NOT_FOUND, "not-found", "there is no such job");
-    waits_reject(b, id, &err);
+    waits_gone(b, id, &err);
     if (item) {
         log_warn("job.vanished", "job=%s kind=%s", uuid_s(id), item->kind->name);
         metric_count(VANISHED);

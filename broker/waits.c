@@ -15,6 +15,7 @@ enum {
 struct wait;
 struct waiter {
     struct wish wish;
+    bool is_accepted; /* it waits for the end of a job there is, not for a request's fate */
     struct wait *wait;
     struct waiter *next;                        /* of the same id */
     struct waiter *client_next, *client_before; /* of the same client */
@@ -220,11 +221,13 @@ static struct waiter *find_same(const struct wait *wait, const struct wish *wish
     return NULL;
 }
 
-static void add_waiter(struct broker *b, struct wait *wait, const struct wish *wish)
+static void add_waiter(
+    struct broker *b, struct wait *wait, const struct wish *wish, bool is_accepted)
 {
     struct waiter *waiter = mem_zero(1, sizeof *waiter + wish->tag.length);
     struct client *client = wish->asker.client;
     waiter->wish = *wish;
+    waiter->is_accepted = is_accepted;
     if (wish->tag.length)
         memcpy(waiter->tag, wish->tag.data, wish->tag.length);
     waiter->wish.tag.data = (uint8_t *)waiter->tag;
@@ -260,7 +263,7 @@ void waits_add(struct broker *b, const struct uuid *id, const struct wish *wish,
         unlink_of_id(same);
         free_waiter(b, same);
     }
-    add_waiter(b, wait, wish);
+    add_waiter(b, wait, wish, is_accepted);
 }
 
 void waits_accepted(struct broker *b, const struct uuid *id, bool is_over)
@@ -271,6 +274,11 @@ void waits_accepted(struct broker *b, const struct uuid *id, bool is_over)
     struct waiter **p = &wait->first;
     while (*p) {
         struct waiter *waiter = *p;
+        if (waiter->is_accepted) {
+            p = &waiter->next;
+            continue;
+        }
+        waiter->is_accepted = true;
         bool is_last =
             is_over ? waiter->wish.style == WISH_TITANIC : wish_ends_accepted(&waiter->wish);
         if (is_last || (!is_over && wish_says_accepted(&waiter->wish)))
@@ -308,13 +316,32 @@ void waits_end(struct broker *b, const struct uuid *id, enum job_state state, st
     }
 }
 
-void waits_reject(struct broker *b, const struct uuid *id, const struct err *err)
+static void reject(
+    struct broker *b, const struct uuid *id, const struct err *err, bool is_everybody)
 {
     struct uuid copy = *id;
-    struct waiter *next;
-    for (struct waiter *waiter = take_waiters(b, id); waiter; waiter = next) {
-        next = waiter->next;
+    struct wait *wait = map_get(b->waits->by_id, id);
+    struct waiter **p = wait ? &wait->first : NULL;
+    while (p && *p) {
+        struct waiter *waiter = *p;
+        if (waiter->is_accepted && !is_everybody) {
+            p = &waiter->next;
+            continue;
+        }
+        *p = waiter->next;
         wish_reject(b, &waiter->wish, &copy, err);
         free_waiter(b, waiter);
     }
+    if (wait && !wait->first)
+        free_wait(b->waits, wait);
+}
+
+void waits_reject(struct broker *b, const struct uuid *id, const struct err *err)
+{
+    reject(b, id, err, false);
+}
+
+void waits_gone(struct broker *b, const struct uuid *id, const struct err *err)
+{
+    reject(b, id, err, true);
 }

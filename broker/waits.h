@@ -19,12 +19,16 @@ bool waits_may_add(const struct broker *b, const struct client *client);
  */
 void waits_add(struct broker *b, const struct uuid *id, const struct wish *wish, bool is_accepted);
 bool waits_has(const struct waits *w, const struct uuid *id);
-/* The job is durable. Has it ended (`is_over`), only those hear it who wait for nothing else. */
+/* The requests for this id came to a durable job. Has it ended (`is_over`), only those hear it who
+ * wait for nothing else. */
 void waits_accepted(struct broker *b, const struct uuid *id, bool is_over);
 /* The job ended: everybody gets it and waits no more. result: JSON or empty. */
 void waits_end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result);
-/* The request came to nothing: rejected. */
+/* The requests for this id came to nothing: those are rejected who were not told `accepted`. Others
+ * wait for the job of that id that there is, and go on. */
 void waits_reject(struct broker *b, const struct uuid *id, const struct err *err);
+/* There is no such job any more: everybody is rejected. */
+void waits_gone(struct broker *b, const struct uuid *id, const struct err *err);
 /* The client went away. */
 void waits_forget(struct broker *b, struct client *client);
 /*

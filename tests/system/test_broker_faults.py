@@ -162,6 +162,24 @@ class Adoption(unittest.TestCase):
 
 
 class Memory(unittest.TestCase):
+    def test_a_conflict_does_not_reach_who_waits_for_the_forgotten_job(self):
+        with Stack(broker_extra="  jobs_in_memory: 100") as stack:
+            broker = stack.start_broker()
+            with stack.client() as mine, stack.client() as other:
+                ids = [mine.submit("noop", {"n": n}) for n in range(300)]
+                for id in ids:
+                    self.assertEqual(mine.accepted(id)["state"], "accepted")
+                for id in ids:  # whether in memory or forgotten
+                    other.send("noop", {"id": id, "args": {"n": "another"}})
+                for id in ids:
+                    self.assertEqual(other.done(id)["error"]["code"], "conflict")
+                drain = Drain(stack)
+                drain.until_empty()
+                for id in ids:
+                    self.assertEqual(mine.done(id)["state"], "done")
+                drain.worker.bye()
+            self.assertEqual(broker.stop(), 0)
+
     def test_a_backlog_larger_than_memory_is_done_in_order(self):
         with Stack(broker_extra="  jobs_in_memory: 400") as stack:
             fill(stack, 5000)
