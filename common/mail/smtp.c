@@ -55,20 +55,18 @@ static bool is_loopback(const char *host)
 static int read_password(struct smtp *s, struct err *err)
 {
     const struct config_smtp *config = &s->config->smtp;
-    struct buf text = {0};
-    int result = file_read(config->password_file, 4096, &text, err);
-    if (text.length && text.data[text.length - 1] == '\n')
-        text.length--;
-    if (!result && (!text.length || text.length > CREDENTIAL_MOST))
-        result = bad(err, "password_file", "not a password of 1 to 255 bytes");
-    else if (!result && memchr(text.data, 0, text.length))
-        result = bad(err, "password_file", "a NUL byte in the password");
-    if (!result)
-        s->password = secret_new(text.data, text.length);
-    if (text.data)
-        secret_wipe(text.data, text.capacity);
-    buf_free(&text);
-    return result;
+    AUTO(secret) text = NULL;
+    if (file_read_secret(config->password_file, 4096, &text, err))
+        return err_context(err, "mail.smtp.password_file");
+    size_t length = text->length;
+    if (length && text->data[length - 1] == '\n')
+        length--;
+    if (!length || length > CREDENTIAL_MOST)
+        return bad(err, "password_file", "not a password of 1 to 255 bytes");
+    if (memchr(text->data, 0, length))
+        return bad(err, "password_file", "a NUL byte in the password");
+    s->password = secret_new(text->data, length);
+    return 0;
 }
 
 static int set_auth(struct smtp *s, struct err *err)

@@ -7,14 +7,12 @@
 
 static int read_password(const char *path, struct secret **ret, struct err *err)
 {
-    AUTO_BUF text = {0};
-    if (file_read(path, 1024, &text, err)) {
+    AUTO(secret) text = NULL;
+    if (file_read_secret(path, 1024, &text, err)) {
         err->kind = ERR_INPUT;
         return err_context(err, "database password");
     }
-    size_t n = strcspn(buf_text(&text), "\r\n");
-    *ret = secret_new(text.data, n);
-    secret_wipe(text.data, text.length);
+    *ret = secret_new(text->data, strcspn((const char *)text->data, "\r\n"));
     return 0;
 }
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zmq.h>
 
 #define FILE_MOST 4096
@@ -45,19 +44,6 @@ int curve_generate(const char *path, struct err *err)
     secret_wipe(text.data, text.length);
     secret_wipe(secret_key, sizeof secret_key);
     return result;
-}
-
-static int check_mode(const char *path, struct err *err)
-{
-    struct stat st;
-    if (stat(path, &st))
-        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_TEMPORARY, NULL, "%s: %s", path,
-            strerror(errno));
-    if (st.st_mode & 077)
-        return err_set(err, ERR_INPUT, NULL,
-            "%s: others than its owner may use it (mode %04o); chmod 600 it", path,
-            (unsigned)(st.st_mode & 07777));
-    return 0;
 }
 
 static int read_line(struct curve_pair *p, char *line, struct err *err)
@@ -105,16 +91,11 @@ static int check_pair(const struct curve_pair *p, struct err *err)
 
 int curve_load(const char *path, struct curve_pair **ret, struct err *err)
 {
-    if (check_mode(path, err))
+    AUTO(secret) text = NULL;
+    if (file_read_secret(path, FILE_MOST, &text, err))
         return -1;
-    AUTO_BUF text = {0};
-    buf_reserve(&text, 2 * 65536 + FILE_MOST); /* file_read reads 64 KiB at a time: no move */
     AUTO(curve_pair) p = MEM_NEW(struct curve_pair);
-    int failed = file_read(path, FILE_MOST, &text, err);
-    if (!failed)
-        failed = read_lines(path, (char *)text.data, p, err);
-    secret_wipe(text.data, text.length);
-    if (failed)
+    if (read_lines(path, (char *)text->data, p, err))
         return -1;
     if (check_pair(p, err))
         return err_context(err, "%s", path);

@@ -243,6 +243,9 @@ static void a_sender_refuses_what_cannot_work(void **state)
     assert_int_equal(smtp_new(&config, &s, &err), -1);
     assert_non_null(strstr(err.text, "1 to 255"));
     assert_null(strstr(err.text, "xxx"));
+    assert_int_equal(file_write(path, bytes_of_text("word"), 0640, &err), 0);
+    assert_int_equal(smtp_new(&config, &s, &err), -1);
+    assert_non_null(strstr(err.text, "0640"));
     close(fd);
     unlink(path);
 }
