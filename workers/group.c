@@ -1,5 +1,6 @@
 #include "group.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 int group_new(
@@ -15,6 +16,7 @@ int group_new(
             "a group of kind \"%.*s\", which this worker does not do",
             (int)(name.length > 32 ? 32 : name.length), (const char *)name.data);
     g->id = g->message.group;
+    g->received_ms = clock_monotonic_ms();
     g->urgent = g->message.urgent;
     g->durable = g->message.durable;
     g->n = g->message.count;
@@ -46,4 +48,10 @@ void group_free(struct group *g)
     buf_free(&g->frame);
     buf_free(&g->report);
     free(g);
+}
+
+bool group_is_late(const struct group *g)
+{
+    const int32_t deadline_ms = g->message.deadline_ms;
+    return deadline_ms > 0 && clock_monotonic_ms() - g->received_ms > deadline_ms;
 }

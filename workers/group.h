@@ -15,9 +15,10 @@ struct group {
     const struct kind *kind;
     const struct kind_ops *ops;
     bool urgent, durable;
-    size_t link;        /* which broker it came from */
-    struct uuid broker; /* that broker's life then */
-    struct buf frame;   /* the JOBS body */
+    size_t link;         /* which broker it came from */
+    struct uuid broker;  /* that broker's life then */
+    int64_t received_ms; /* monotonic: the deadline runs from here */
+    struct buf frame;    /* the JOBS body */
     struct worker_jobs message;
     struct task *tasks; /* one for each job */
     size_t n;
@@ -29,6 +30,8 @@ struct group {
 int group_new(struct buf *frame, const bool serves[static KINDS], struct group **ret,
     struct err *err) MUST_USE;
 void group_free(struct group *g);
+/* Its deadline is past: the broker has given it up, and its jobs go elsewhere. */
+bool group_is_late(const struct group *g);
 DEFINE_AUTO_STRUCT(group);
 
 #endif

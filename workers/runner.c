@@ -12,8 +12,11 @@
 #include <string.h>
 #include <time.h>
 
-/* A transaction that lost a race is run again this often before the group is halved. */
-enum { RACES_MOST = 8, LOSSES_MOST = 2 };
+/*
+ * A transaction that lost a race is run again this often before the group is halved; sooner when
+ * that takes long, since what it waits for belongs to one of them only.
+ */
+enum { RACES_MOST = 8, RACES_MS = 4000, LOSSES_MOST = 2 };
 
 static void pause_ms(int64_t ms)
 {
@@ -202,31 +205,57 @@ static void fail_alone(struct group *g, struct task *t, const struct err *err)
     t->outcome = OUTCOME_FAILED;
 }
 
+/*
+ * What the database will never store is refused for good (base/err.h: the kind is the job's fate).
+ * False: it is refused already.
+ */
+static bool refuse_alone(struct group *g, struct task *t, const struct err *err)
+{
+    if (t->refused || (err->kind != ERR_INPUT && err->kind != ERR_DENIED))
+        return false;
+    log_error("job.unfit", "job=%s kind=%s error=%s", uuid_s(&t->job->id), g->kind->name,
+        log_q(err->text));
+    plan_clear(&t->plan);
+    plan_refuse(&t->plan, err->code, "it cannot be stored: %s", err->text);
+    t->refused = true;
+    return true;
+}
+
+/* Tries until it is done (true) or it is no use to try again with these tasks. */
+static bool keep_trying(
+    struct worker *w, struct group *g, struct task **tasks, size_t n, struct err *err)
+{
+    const int64_t started_ms = clock_monotonic_ms();
+    for (int races = 0, losses = 0;;) {
+        err_clear(err);
+        if (group_is_late(g) || db_open(w->db, err)) {
+            /* Given up by the broker, or the server is away: nobody's fault, hand it all back. */
+            log_warn("group.returned", "group=%s jobs=%zu error=%s", uuid_s(&g->id), n,
+                log_q(err->kind ? err->text : "its deadline is past"));
+            if (err->kind)
+                pause_ms(200);
+            all_outcome(tasks, n, OUTCOME_BUSY);
+            return true;
+        }
+        if (attempt(w, g, tasks, n, err) == 0)
+            return true;
+        const bool has_time = n == 1 || clock_monotonic_ms() - started_ms < RACES_MS;
+        if (err->kind == ERR_CONFLICT && has_time && ++races <= RACES_MOST)
+            pause_ms((int64_t)random_below((uint64_t)races * 4 + 1));
+        else if (db_is_open(w->db) || ++losses >= LOSSES_MOST)
+            return false;
+    }
+}
+
 /* Runs tasks[0..n) until each has an outcome, halving what keeps failing. */
 static void run_range(struct worker *w, struct group *g, struct task **tasks, size_t n)
 {
     struct err err = {0};
-    int races = 0, losses = 0;
-    for (;;) {
-        err_clear(&err);
-        if (db_open(w->db, &err)) { /* the server is away: nobody's fault, hand it all back */
-            log_warn("database.away", "group=%s error=%s", uuid_s(&g->id), log_q(err.text));
-            pause_ms(200);
-            all_outcome(tasks, n, OUTCOME_BUSY);
-            return;
-        }
-        if (attempt(w, g, tasks, n, &err) == 0)
-            return;
-        if (err.kind == ERR_CONFLICT && ++races <= RACES_MOST) {
-            pause_ms((int64_t)random_below((uint64_t)races * 4 + 1));
-            continue;
-        }
-        if (!db_is_open(w->db) && ++losses < LOSSES_MOST)
-            continue;
-        break;
-    }
+    if (keep_trying(w, g, tasks, n, &err))
+        return;
     if (n == 1) {
-        fail_alone(g, tasks[0], &err);
+        if (!refuse_alone(g, tasks[0], &err) || !keep_trying(w, g, tasks, 1, &err))
+            fail_alone(g, tasks[0], &err);
         return;
     }
     log_warn("group.halved", "group=%s kind=%s jobs=%zu error=%s", uuid_s(&g->id), g->kind->name, n,
@@ -247,6 +276,13 @@ static void run_whole(struct worker *w, struct group *g, struct task **tasks)
             tasks[i]->outcome = OUTCOME_BUSY;
 }
 
+/* It waited behind others until the broker gave it up: its jobs are on their way elsewhere. */
+static void hand_back(struct group *g, struct task **tasks)
+{
+    log_warn("group.late", "group=%s kind=%s jobs=%zu", uuid_s(&g->id), g->kind->name, g->n);
+    all_outcome(tasks, g->n, OUTCOME_BUSY);
+}
+
 void runner_run(struct worker *w, struct group *g)
 {
     int64_t started = clock_monotonic_ms();
@@ -254,11 +290,15 @@ void runner_run(struct worker *w, struct group *g)
     struct task **tasks = (struct task **)(void *)memory;
     for (size_t i = 0; i < g->n; i++)
         tasks[i] = &g->tasks[i];
-    prepare(w, g);
-    if (g->ops->run)
-        run_whole(w, g, tasks);
-    else
-        run_range(w, g, tasks, g->n);
+    if (group_is_late(g)) {
+        hand_back(g, tasks);
+    } else {
+        prepare(w, g);
+        if (g->ops->run)
+            run_whole(w, g, tasks);
+        else
+            run_range(w, g, tasks, g->n);
+    }
     report_write(g);
     log_debug("group.ran", "group=%s kind=%s jobs=%zu ms=%lld", uuid_s(&g->id), g->kind->name, g->n,
         (long long)(clock_monotonic_ms() - started));
