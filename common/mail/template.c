@@ -23,9 +23,11 @@ static const char *const languages[] = {"ja", "en"};
  *   first, reissue, renewal   which of them it was: any text says yes
  *   validity     the term's length, "760日間"; not_after: instead, a fixed end (A9)
  *   revokes      says yes: retrieval revokes the predecessor (B4)
- *   url          the retrieval page, without the code in it
+ *   url          the retrieval page, without the code in it; where to renew
  *   keep_code    says yes: a reissue will ask for the code (A7)
  *   revoked_serial, revoke_at   a predecessor that is revoked, or will be (C5)
+ *   days_left    until not_after, "あと30日"
+ *   apply_again, renew, counter, ends   how to go on: one of them says yes; charged: for a fee
  *   help         whom to ask (config_mail.help_*)
  */
 static const struct template_kind template_kinds[] = {
@@ -39,6 +41,10 @@ static const struct template_kind template_kinds[] = {
         "service name serial not_after help"},
     {"certificate-revoked", "service organisation name common_name serial revoked_on help",
         "service name serial revoked_on help"},
+    {"expiry-notice",
+        "service organisation name serial not_after days_left apply_again charged renew counter "
+        "ends url help",
+        "service name serial not_after days_left help"},
 };
 
 struct template

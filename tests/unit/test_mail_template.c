@@ -115,8 +115,8 @@ static void a_folder_must_be_complete_and_without_strangers(void **state)
     (void)state;
     char folder[] = "/tmp/certq-templates-XXXXXX";
     static const char *const languages[] = {"ja", "en"};
-    static const char *const names[] = {
-        "certificate-code.txt", "certificate-issued.txt", "certificate-revoked.txt"};
+    static const char *const names[] = {"certificate-code.txt", "certificate-issued.txt",
+        "certificate-revoked.txt", "expiry-notice.txt"};
     struct err err = {0};
     assert_non_null(mkdtemp(folder));
     expect_load("/nowhere/templates", ERR_NOT_FOUND, "/nowhere/templates/ja");
@@ -238,6 +238,45 @@ static void the_shipped_mails_say_what_they_must(void **state)
     }
 }
 
+static void an_expiry_notice_says_how_to_go_on(void **state)
+{
+    (void)state;
+    AUTO(template_set) t = shipped();
+    static const struct {
+        const char *language, *way, *say, *not_say;
+    } rows[] = {
+        {"ja", "apply_again", "改めて発行を", "更新の"},
+        {"ja", "renew", "更新のお手続きを", "窓口"},
+        {"ja", "counter", "窓口で更新", "改めて"},
+        {"ja", "ends", "下記まで\n　お問い合わせ", "改めて"},
+        {"en", "apply_again", "apply for a new certificate", "renew"},
+        {"en", "renew", "please renew", "counter"},
+        {"en", "counter", "at the\n  counter", "apply for"},
+        {"en", "ends", "please contact us at the address", "apply for"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        bool ja = !strcmp(rows[i].language, "ja");
+        AUTO_TYPE(json, json_t) *facts = facts_for(rows[i].language, rows[i].way);
+        AUTO_TEXT subject = NULL;
+        AUTO(secret) body = NULL;
+        struct err err = {0};
+        json_object_set_new(facts, "days_left", json_string(ja ? "あと30日" : "30 days"));
+        json_object_set_new(facts, "not_after", json_string("2028-04-30"));
+        if (template_render(template_set_find(t, rows[i].language, "expiry-notice"), facts, NULL,
+                &subject, &body, &err))
+            fail_msg("%s", err.text);
+        const char *text = (const char *)body->data;
+        check_layout("expiry-notice", body);
+        if (!strstr(text, rows[i].say) || strstr(text, rows[i].not_say))
+            fail_msg("row %zu: %s", i, text);
+        assert_non_null(strstr(text, "1f2e3d4c5b6a79880123456789abcdef01234567"));
+        assert_non_null(strstr(text, "2028-04-30"));
+        assert_non_null(strstr(text, ja ? "あと30日" : "30 days"));
+        assert_non_null(strstr(text, ja ? "ヘルプデスク" : "help desk"));
+        assert_null(strstr(text, ja ? "料金" : "charge"));
+    }
+}
+
 static void every_shipped_mail_keeps_its_layout(void **state)
 {
     (void)state;
@@ -245,25 +284,28 @@ static void every_shipped_mail_keeps_its_layout(void **state)
     AUTO(secret) code = secret_new("K7QF-2M9X-TTRW-40HD", 19);
     static const char *const languages[] = {"ja", "en"};
     static const char *const names[] = {
-        "certificate-code", "certificate-issued", "certificate-revoked"};
+        "certificate-code", "certificate-issued", "certificate-revoked", "expiry-notice"};
     static const char *const flags[] = {"first", "reissue", "renewal"};
-    for (size_t i = 0; i < 18; i++) {
+    for (size_t i = 0; i < 24; i++) {
         const char *language = languages[i % 2];
-        AUTO_TYPE(json, json_t) *facts = facts_for(language, flags[i / 6]);
-        const struct template *one = template_set_find(t, language, names[i / 2 % 3]);
+        AUTO_TYPE(json, json_t) *facts = facts_for(language, flags[i / 8]);
+        const struct template *one = template_set_find(t, language, names[i / 2 % 4]);
         json_object_set_new(facts, "revoked_on", json_string("2026年4月15日 10:00:00（日本時間）"));
         json_object_set_new(facts, "not_after", json_string("2028-04-30"));
         json_object_set_new(facts, "revokes", json_string("yes"));
         json_object_set_new(facts, "keep_code", json_string("yes"));
         json_object_set_new(facts, "revoked_serial", json_string("0123456789abcdef"));
         json_object_set_new(facts, "revoke_at", json_string("2026-04-15"));
+        json_object_set_new(facts, "days_left", json_string("あと30日"));
+        json_object_set_new(facts, "apply_again", json_string("yes"));
+        json_object_set_new(facts, "charged", json_string("yes"));
         AUTO_TEXT subject = NULL;
         AUTO(secret) body = NULL;
         struct err err = {0};
         if (template_render(
                 one, facts, template_has_code(one) ? code : NULL, &subject, &body, &err))
             fail_msg("%s", err.text);
-        check_layout(names[i / 2 % 3], body);
+        check_layout(names[i / 2 % 4], body);
         assert_true(utf8_is_line(bytes_of_text(subject)));
     }
     assert_null(template_set_find(t, "fr", "certificate-code"));
@@ -366,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_wrong_template_is_refused_by_file_line_and_reason),
         cmocka_unit_test(a_folder_must_be_complete_and_without_strangers),
         cmocka_unit_test(the_shipped_mails_say_what_they_must),
+        cmocka_unit_test(an_expiry_notice_says_how_to_go_on),
         cmocka_unit_test(every_shipped_mail_keeps_its_layout),
         cmocka_unit_test(a_bad_fact_is_named),
         cmocka_unit_test(values_are_not_templates),
