@@ -10,6 +10,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.broker TO {broker};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {database}.queue TO {broker};
 GRANT SELECT, UPDATE ON {database}.clock TO {broker};
 GRANT SELECT ON {database}.crl TO {broker};
+GRANT SELECT, INSERT ON {database}.schedule TO {broker};
 GRANT SELECT ON {database}.schema_version TO {broker};
 GRANT SELECT ON {database}.seq_0_to_1023 TO {broker};
 
@@ -22,6 +23,7 @@ GRANT SELECT, INSERT, UPDATE ON {database}.certificate TO {worker};
 GRANT SELECT, INSERT ON {database}.revocation TO {worker};
 GRANT SELECT, INSERT ON {database}.crl TO {worker};
 GRANT SELECT ON {database}.mail TO {worker};
+GRANT SELECT, INSERT ON {database}.notice TO {worker};
 GRANT SELECT, INSERT ON {database}.audit TO {worker};
 GRANT SELECT ON {database}.schema_version TO {worker};
 GRANT SELECT ON {database}.seq_0_to_1023 TO {worker};

@@ -20,6 +20,8 @@ enum kind_id {
     KIND_MAIL,
     KIND_CRL,
     KIND_INSPECT,
+    KIND_EXPIRY_SCAN,
+    KIND_NOTICES,
     KINDS
 };
 
