@@ -1,6 +1,7 @@
 #include "broker.h"
 
 #include "admin.h"
+#include "changes.h"
 #include "clients.h"
 #include "dispatch.h"
 #include "housekeeping.h"
@@ -198,6 +199,7 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
     b->groups = groups_new();
     b->waits = waits_new();
     b->questions = questions_new();
+    b->changes = changes_new();
     b->admin = admin_new();
     b->housekeeping = housekeeping_new();
     if (set_up(b, err))
@@ -378,6 +380,7 @@ void broker_free(struct broker *b)
     groups_free(b->groups);
     free_items(b);
     questions_free(b->questions);
+    changes_free(b->changes);
     housekeeping_free(b->housekeeping);
     keyring_free(b->fingerprints);
     buf_free(&b->canonical);

@@ -22,6 +22,7 @@ struct workers;
 struct keyring;
 struct sealing;
 struct questions;
+struct changes;
 struct admin;
 struct housekeeping;
 struct http;
@@ -68,6 +69,7 @@ struct broker {
     struct keeper_note *note; /* the last one; NULL before the first */
     uint64_t paused;          /* bits by kind id */
     struct questions *questions;
+    struct changes *changes;
     struct housekeeping *housekeeping;
     struct admin *admin;
     struct json_t *counts; /* waiting jobs by kind, as last counted; NULL: not yet */

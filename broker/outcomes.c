@@ -1,6 +1,7 @@
 #include "outcomes.h"
 
 #include "broker.h"
+#include "changes.h"
 #include "jobs.h"
 #include "metrics.h"
 #include "questions.h"
@@ -47,7 +48,7 @@ static void on_unseen(struct broker *b, struct item *item)
 static void on_failed(struct broker *b, struct item *item, struct bytes error)
 {
     if (item->kind->durable)
-        ask_failed(b, item, error);
+        change_failed(b, item, error);
     else
         jobs_end(b, item, JOB_DEAD, error);
 }
@@ -164,7 +165,7 @@ static void crashed(struct broker *b, struct item *item)
     static const char error[] =
         "{\"code\":\"crashed\",\"message\":\"its worker was lost each time it ran\"}";
     if (item->kind->durable) {
-        ask_crashed(b, item);
+        change_crashed(b, item);
     } else if (++item->job.crashes >= (uint32_t)b->config->retry.crashes) {
         metric_count(CRASHED);
         jobs_end(b, item, JOB_DEAD, bytes_of_text(error));

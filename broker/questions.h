@@ -27,12 +27,6 @@ void ask_rows(struct broker *b, const struct uuid *ids, size_t n);
 /* A page of the backlog; the head of a slot, for what we do not know. */
 void ask_page(struct broker *b, uint16_t slot, size_t most);
 void ask_head(struct broker *b, uint16_t slot, size_t most);
-/* An attempt failed with this error ({"code","message"} JSON): retry later, or dead. */
-void ask_failed(struct broker *b, struct item *item, struct bytes error);
-/* It was alone in a group that was lost. */
-void ask_crashed(struct broker *b, struct item *item);
-void ask_cancel(struct broker *b, struct item *item);
-
 /* Hands over what was collected. */
 void questions_turn(struct broker *b);
 

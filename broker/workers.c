@@ -1,4 +1,4 @@
-#include "workers.h"
+#include "workers_inside.h"
 
 #include "broker.h"
 #include "metrics.h"
@@ -19,16 +19,6 @@
 enum {
     MESSAGE_MOST = 64 << 20, /* a report of a thousand results */
     QUEUE_MOST = 1000,
-    WORKERS_MOST = 10000,
-    CREDIT_MOST = 64,
-};
-
-struct workers {
-    void *socket;
-    char endpoint[256];
-    struct worker *first;
-    struct map *by_key, *by_life;
-    size_t count;
 };
 
 /* ---- sending ---- */
@@ -65,7 +55,7 @@ static void send_error(
     send_to(w, identity, length, &body);
 }
 
-static void send_welcome(struct workers *w, struct broker *b, struct worker *worker)
+void workers_welcome(struct workers *w, struct broker *b, struct worker *worker)
 {
     const struct worker_welcome m = {.life = b->life,
         .name = bytes_of_text(b->config->broker.name),
@@ -107,202 +97,6 @@ void workers_beat_now(struct workers *w)
     for (struct worker *worker = w->first; worker; worker = worker->next)
         worker->beat_due_ms = 0;
 }
-
-/* ---- who is there ---- */
-
-static void remove_worker(struct workers *w, struct broker *b, struct worker *worker, bool orderly)
-{
-    while (worker->groups.first)
-        outcomes_lost(b, worker->groups.first, orderly);
-    struct worker **p = &w->first;
-    while (*p != worker)
-        p = &(*p)->next;
-    *p = worker->next;
-    if (map_get(w->by_key, &worker->key) == worker)
-        map_remove(w->by_key, &worker->key);
-    map_remove(w->by_life, &worker->life);
-    w->count--;
-    free(worker);
-}
-
-static void copy_text(struct bytes from, char *to, size_t size)
-{
-    size_t n = from.length < size - 1 ? from.length : size - 1;
-    if (n)
-        memcpy(to, from.data, n);
-    to[n] = '\0';
-}
-
-static const struct config_worker_key *key_named(const struct broker *b, const char *name)
-{
-    const struct config_broker *c = &b->config->broker;
-    for (size_t i = 0; name && i < c->worker_key_count; i++)
-        if (strcmp(c->worker_keys[i].name, name) == 0)
-            return &c->worker_keys[i];
-    return NULL;
-}
-
-static bool key_allows(const struct config_worker_key *key, const struct kind *kind)
-{
-    for (size_t i = 0; i < key->kind_count; i++)
-        if (strcmp(key->kinds[i], kind->name) == 0)
-            return true;
-    return !key->kinds;
-}
-
-/* The kinds it announces and may (I12), as bits. Names we do not know are of a newer program. */
-static int read_kinds(const struct broker *b, const struct worker_ready *m,
-    const struct config_worker_key *key, uint64_t *ret, struct err *err)
-{
-    if (b->curve && !key)
-        return err_set(err, ERR_DENIED, "forbidden", "this key is no worker's");
-    *ret = 0;
-    for (size_t i = 0; i < m->kind_count; i++) {
-        const struct kind *kind = kind_find((const char *)m->kinds[i].data, m->kinds[i].length);
-        if (kind && key && !key_allows(key, kind))
-            return err_set(err, ERR_DENIED, "forbidden", "worker key %s may not serve %s",
-                key->name, kind->name);
-        if (kind)
-            *ret |= UINT64_C(1) << kind->id;
-    }
-    if (*ret == 0)
-        return err_set(err, ERR_INPUT, "bad-request", "kinds: none that this broker knows");
-    return 0;
-}
-
-struct sender {
-    const uint8_t *identity;
-    size_t length;
-    struct uuid key;
-    const struct config_worker_key *owner; /* CURVE: the sender's */
-};
-
-static struct worker *enrol(struct workers *w, struct broker *b, const struct worker_ready *m)
-{
-    struct worker *worker = MEM_NEW(struct worker);
-    worker->life = m->life;
-    worker->joined_ms = b->now_ms;
-    worker->next = w->first;
-    w->first = worker;
-    w->count++;
-    map_put(w->by_life, &worker->life, worker);
-    return worker;
-}
-
-static void take_identity(struct workers *w, struct worker *worker, const struct sender *from)
-{
-    if (map_get(w->by_key, &worker->key) == worker)
-        map_remove(w->by_key, &worker->key);
-    worker->key = from->key;
-    worker->identity_length = from->length;
-    memcpy(worker->identity, from->identity, from->length);
-    map_put(w->by_key, &worker->key, worker);
-}
-
-static uint16_t bounded(uint16_t value, uint16_t most)
-{
-    return value < most ? value : most;
-}
-
-static int on_ready(struct workers *w, struct broker *b, const struct sender *from,
-    struct bytes body, struct err *err)
-{
-    struct worker_ready m;
-    uint64_t kinds = 0;
-    if (worker_ready_parse(body, &m, err) || read_kinds(b, &m, from->owner, &kinds, err))
-        return -1;
-    if (uuid_is_zero(&m.life) || !utf8_is_line(m.name) || !utf8_is_line(m.host))
-        return err_set(err, ERR_INPUT, "bad-request", "life, name or host is bad");
-    if (w->count >= WORKERS_MOST)
-        return err_set(err, ERR_TEMPORARY, "busy", "there are %zu workers", w->count);
-    struct worker *worker = map_get(w->by_life, &m.life);
-    bool is_new = !worker;
-    if (!is_new && worker->owner != from->owner)
-        return err_set(err, ERR_DENIED, "forbidden", "this life is another key's worker");
-    if (is_new)
-        worker = enrol(w, b, &m);
-    worker->owner = from->owner;
-    /* Another life behind this routing identity is gone; its groups are found lost by silence. */
-    take_identity(w, worker, from);
-    copy_text(m.name, worker->name, sizeof worker->name);
-    copy_text(m.host, worker->host, sizeof worker->host);
-    worker->pid = m.pid;
-    worker->kinds = kinds;
-    worker->credit = bounded(m.credit, CREDIT_MOST);
-    worker->urgent = bounded(m.urgent, CREDIT_MOST);
-    worker->group_most = m.group ? m.group : 1;
-    worker->heard_ms = b->tick_ms;
-    send_welcome(w, b, worker);
-    if (is_new)
-        log_info("worker.joined", "worker=%s life=%s host=%s workerpid=%u credit=%u",
-            log_q(worker->name), uuid_s(&worker->life), log_q(worker->host), worker->pid,
-            worker->credit);
-    return 0;
-}
-
-static int on_heartbeat(
-    struct workers *w, struct broker *b, struct worker *worker, struct bytes body, struct err *err)
-{
-    (void)w;
-    struct worker_heartbeat m;
-    if (worker_heartbeat_parse(body, &m, err))
-        return -1;
-    groups_heartbeat(b->groups, &worker->groups, m.groups, m.count, b->tick_ms);
-    worker->ghosts = 0;
-    for (uint32_t i = 0; i < m.count; i++)
-        worker->ghosts += groups_find(b->groups, &m.groups[i]) == NULL;
-    worker->clock_epoch = m.clock_epoch;
-    worker_heartbeat_free(&m);
-    return 0;
-}
-
-static int on_report(struct broker *b, struct worker *worker, struct bytes body, struct err *err)
-{
-    struct worker_report m;
-    if (worker_report_parse(body, &m, err))
-        return -1;
-    outcomes_report(b, worker, &m);
-    worker_report_free(&m);
-    return 0;
-}
-
-static int on_message(struct workers *w, struct broker *b, const struct sender *from,
-    struct bytes body, struct err *err)
-{
-    enum worker_command command;
-    if (worker_command_of(body, &command, err))
-        return -1;
-    if (command == WORKER_READY)
-        return on_ready(w, b, from, body, err);
-    struct worker *worker = map_get(w->by_key, &from->key);
-    if (!worker || worker->owner != from->owner) /* routing identities are the sender's choice */
-        return err_set(err, ERR_NOT_FOUND, "unknown-worker", "READY comes first");
-    worker->heard_ms = b->tick_ms;
-    switch (command) {
-    case WORKER_HEARTBEAT:
-        return on_heartbeat(w, b, worker, body, err);
-    case WORKER_REPORT:
-        return on_report(b, worker, body, err);
-    case WORKER_DRAIN:
-        if (!worker->is_draining)
-            log_info("worker.draining", "worker=%s groups=%zu", log_q(worker->name),
-                worker->groups.count);
-        worker->is_draining = true;
-        return 0;
-    case WORKER_BYE:
-        log_info("worker.left", "worker=%s life=%s", log_q(worker->name), uuid_s(&worker->life));
-        remove_worker(w, b, worker, true);
-        return 0;
-    case WORKER_READY:
-    case WORKER_WELCOME:
-    case WORKER_JOBS:
-    case WORKER_ERROR:
-        break;
-    }
-    return err_set(
-        err, ERR_INPUT, "bad-request", "command %d is a broker's, not a worker's", (int)command);
-}
-
 /* ---- receiving ---- */
 
 struct frames {
@@ -333,6 +127,15 @@ static bool receive(void *socket, struct frames *f)
     return true;
 }
 
+static const struct config_worker_key *key_named(const struct broker *b, const char *name)
+{
+    const struct config_broker *c = &b->config->broker;
+    for (size_t i = 0; name && i < c->worker_key_count; i++)
+        if (strcmp(c->worker_keys[i].name, name) == 0)
+            return &c->worker_keys[i];
+    return NULL;
+}
+
 static void handle(struct workers *w, struct broker *b, struct frames *f)
 {
     struct err err = {0};
@@ -346,7 +149,7 @@ static void handle(struct workers *w, struct broker *b, struct frames *f)
         if (b->curve)
             from.owner = key_named(b, zmq_msg_gets(&f->frames[2], "User-Id"));
         struct bytes body = {zmq_msg_data(&f->frames[2]), zmq_msg_size(&f->frames[2])};
-        on_message(w, b, &from, body, &err);
+        workers_message(w, b, &from, body, &err);
     }
     if (!err.kind)
         return;
@@ -392,7 +195,7 @@ int64_t workers_turn(struct workers *w, struct broker *b, int64_t stalled_ms)
         if (b->tick_ms - worker->heard_ms > WORKER_SILENCE_MS) {
             log_warn("worker.silent", "worker=%s life=%s groups=%zu", log_q(worker->name),
                 uuid_s(&worker->life), worker->groups.count);
-            remove_worker(w, b, worker, false);
+            workers_remove(w, b, worker, false);
             continue;
         }
         if (b->tick_ms >= worker->beat_due_ms) {
