@@ -130,7 +130,12 @@ bool issue_read(struct decision *d, const struct policy_set *policies, const jso
     static const char *const known[] = {"product", "subscriber", "password", "contract", "csr",
         "dns", "term", "renews", "by", NULL};
     *ret = (struct issue_request){.args = args, .subscriber = json_object_get(args, "subscriber")};
-    if (!actor_read(d, args, plan) || !find_product(policies, ret, plan))
+    if (!actor_read(d, args, plan))
+        return false;
+    bool is_known = find_product(policies, ret, plan);
+    if (!json_is_object(ret->subscriber))
+        plan_bad_field(plan, "subscriber", ret->subscriber ? "must be an object" : "is missing");
+    if (!is_known)
         return false;
     if (ret->policy->unit.has_contract) {
         plan_refuse(plan, "not-offered", "%s needs a contract, which cannot be made here yet",
@@ -140,9 +145,7 @@ bool issue_read(struct decision *d, const struct policy_set *policies, const jso
     if (!actor_may(d, ret->policy, PROC_ISSUE, args, plan))
         return false;
     args_known(args, known, plan);
-    if (!json_is_object(ret->subscriber))
-        plan_bad_field(plan, "subscriber", ret->subscriber ? "must be an object" : "is missing");
-    else
+    if (json_is_object(ret->subscriber))
         check_fields(d, ret, plan);
     return !plan->refused;
 }

@@ -13,20 +13,19 @@
 /* --- prepare --- */
 
 /* Typing errors are told by the code alone, before anybody is looked for (B2). */
-static bool read_code(struct worker *w, struct task *task, struct claim *c)
+static void read_code(struct worker *w, struct task *task, struct claim *c)
 {
     AUTO(secret) typed = NULL;
     struct err err = {0};
-    if (!(c->credentials.given & POLICY_BIT(CREDENTIAL_CODE)))
-        return true;
-    if (!secret_open(w, task, "code", &typed))
-        return false;
+    if (!(c->credentials.given & POLICY_BIT(CREDENTIAL_CODE)) ||
+        !secret_open(w, task, "code", &typed))
+        return;
     if (code_parse((struct bytes){typed->data, typed->length}, &c->code, &err) != CODE_OK)
         plan_bad_field(&task->plan, "code", "%s", err.text);
     c->credentials.code = c->code;
-    return !task->plan.refused;
 }
 
+/* Opens both secrets, so that all that is wrong is named at once (B6). */
 bool claim_prepare(
     struct worker *w, struct task *task, enum policy_procedure procedure, struct claim *c)
 {
@@ -34,11 +33,14 @@ bool claim_prepare(
     ports_of(w, NULL, &ports);
     c->decision = decision_of(task, &ports);
     if (!credentials_read(
-            &c->decision, w->policies, procedure, task->args, &c->credentials, &task->plan) ||
-        !read_code(w, task, c))
+            &c->decision, w->policies, procedure, task->args, &c->credentials, &task->plan) &&
+        !task->plan.fields)
         return false;
-    return !(c->credentials.given & POLICY_BIT(CREDENTIAL_PASSWORD)) ||
-           secret_open(w, task, "password", &c->password);
+    read_code(w, task, c);
+    if (c->credentials.given & POLICY_BIT(CREDENTIAL_PASSWORD) &&
+        !secret_open(w, task, "password", &c->password))
+        return false;
+    return !task->plan.refused;
 }
 
 /* --- resolve --- */

@@ -21,7 +21,12 @@
 
 static const struct config_issuer *issuer_of(const struct worker *w, struct task *task)
 {
-    const char *name = json_text_at(task->args, "issuer");
+    const json_t *given = json_object_get(task->args, "issuer");
+    const char *name = json_string_value(given);
+    if (given && !name && !json_is_null(given)) {
+        plan_bad_field(&task->plan, "issuer", "must be a text");
+        return NULL;
+    }
     const struct config *c = w->config;
     if (!name && c->issuer_count == 1)
         return &c->issuers[0];

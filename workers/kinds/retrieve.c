@@ -23,10 +23,13 @@ static void prepare(struct worker *w, struct task *task)
 {
     struct retrieve *r = task->request = MEM_NEW(struct retrieve);
     struct err err = {0};
-    if (!claim_prepare(w, task, PROC_RETRIEVE, &r->claim) ||
-        !retrieve_read(task->args, &task->plan))
+    claim_prepare(w, task, PROC_RETRIEVE, &r->claim);
+    if (task->plan.refused && !task->plan.fields) /* for another reason than what it brings */
         return;
+    retrieve_read(task->args, &task->plan);
     const json_t *csr = json_object_get(task->args, "csr");
+    if (!json_is_string(csr))
+        return;
     struct bytes text = {(const uint8_t *)json_string_value(csr), json_string_length(csr)};
     if (signer_read_request(w->signer, text, &r->csr, &err))
         plan_bad_field(&task->plan, "csr", "%s", err.text);
