@@ -17,7 +17,9 @@
 
 enum {
     FRAMES_MOST = CLIENT_FRAMES_MAX + 6, /* identity, empty, version, command, service, bodies */
-    ENVELOPE_BYTES = 65536,
+    /* Of a frame. Args too large (1 MiB at most are taken) are to be answered; beyond this the
+     * connection ends without a word. */
+    FRAME_BYTES = 4 << 20,
     QUEUE_MOST = 50000, /* answers to one client that does not read them */
 };
 #define MONITOR "inproc://clients-monitor"
@@ -287,7 +289,7 @@ static void set_int(void *socket, int option, int value)
 static int bind_socket(struct clients *c, struct broker *b, struct err *err)
 {
     const struct config_broker *config = &b->config->broker;
-    const int64_t most = (int64_t)config->args_bytes + ENVELOPE_BYTES;
+    const int64_t most = FRAME_BYTES;
     set_int(c->socket, ZMQ_ROUTER_MANDATORY, 1);
     set_int(c->socket, ZMQ_LINGER, 1000);
     set_int(c->socket, ZMQ_SNDHWM, QUEUE_MOST);
