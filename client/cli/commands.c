@@ -16,6 +16,7 @@ const struct group groups[] = {
     {"mail", mail_commands},
     {"subscriber", subscriber_commands},
     {"product", product_commands},
+    {"scan", scan_commands},
     {"clock", clock_commands},
     {0},
 };
