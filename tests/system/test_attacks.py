@@ -12,6 +12,10 @@ CLIENTS = (("upstream", "noop, issue", "false"), ("reader", "noop", "false"), ("
 WORKERS = (("signer", "noop, issue"), ("helper", "noop"))
 
 
+def job_result(id):
+    return uuid.UUID(id).bytes + bytes([cqw.DONE]) + b"\0\0\0\2{}"
+
+
 class Attacks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -79,6 +83,31 @@ class Attacks(unittest.TestCase):
         row = self.hear(self.chief)["result"]["workers"][0]
         self.assertEqual((row["name"], row["kinds"], row["groups"]), ("signer", ["issue"], 1))
         signer.send_multipart([b"CQW1", bytes([cqw.BYE])])
+
+    def test_a_report_words_no_job_of_another_kind(self):
+        """A worker that may do noop reports its job as done, and a follow-up in its place: same row, another job."""
+        helper, client, life = self.socket("helper", 1), self.socket("upstream"), uuid.uuid4()
+        signer = self.socket("signer", 1)
+        self.assertEqual(self.ready(signer, uuid.uuid4(), ["issue"], "signer")[0], cqw.WELCOME)
+        self.assertEqual(self.ready(helper, life, ["noop"], "helper")[0], cqw.WELCOME)
+        id = new_id()
+        self.send(client, "noop", id=id)
+        self.assertEqual(self.hear(client)["state"], "accepted")
+        group = cqw.Group(self.next(helper, cqw.JOBS))
+        job = group.jobs[0]
+        evil = cqw.pack_job("issue", id, job.slot, 5, job.rank, job.run_at, job.created, {"by": {"role": "operator"}},
+                            client="operator", attempt=job.attempt)
+        helper.send_multipart([b"CQW1", bytes([cqw.REPORT]) + uuid.UUID(group.id).bytes + b"\0\0\0\1" + job_result(id)
+                               + b"\0\0\0\1" + evil])
+        # What comes next is the row as it is: noop, to who may do noop.
+        again = cqw.Group(self.next(helper, cqw.JOBS))
+        self.assertEqual((again.kind, again.jobs[0].id, again.jobs[0].client), ("noop", id, "upstream"))
+        for socket in (helper, signer):
+            socket.send_multipart([b"CQW1", bytes([cqw.BYE])])
+
+    def next(self, worker, command):
+        return until("the broker sends it", lambda: worker.poll(1000) and next(
+            (f for f in [worker.recv_multipart()[1]] if f[0] == command), None))
 
     def operator(self):
         self.chief = self.socket("operator")
