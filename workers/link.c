@@ -24,6 +24,7 @@ struct broker_link {
     int64_t heard_ms, beat_due_ms;
     struct uuid *held; /* groups of this broker in this process */
     size_t held_count;
+    struct group *unsent; /* ran while it was being called again */
 };
 
 struct link_loop {
@@ -117,6 +118,55 @@ static void take_clock(struct link_loop *loop, int64_t shift_ms, int64_t epoch)
     clock_set_shift_ms(shift_ms);
 }
 
+/* No longer held, so that heartbeats do not name it. */
+static void let_go(struct link_loop *loop, struct broker_link *l, struct group *g)
+{
+    for (size_t i = 0; i < l->held_count; i++) {
+        if (uuid_equal(&l->held[i], &g->id)) {
+            l->held[i] = l->held[--l->held_count];
+            break;
+        }
+    }
+    loop->groups--;
+    group_free(g);
+}
+
+static void drop_report(struct link_loop *loop, struct broker_link *l, struct group *g)
+{
+    log_warn("report.unsent", "group=%s kind=%s jobs=%zu endpoint=%s", uuid_s(&g->id),
+        g->kind->name, g->n, l->endpoint->workers);
+    let_go(loop, l, g);
+}
+
+/*
+ * A broker that came back under another life knows nothing of the group: the report is advice. One
+ * that we call again, because it was silent, may still have it: the report waits for its WELCOME,
+ * and the group stays held.
+ */
+static void send_report(struct link_loop *loop, struct group *g)
+{
+    struct broker_link *l = &loop->links[g->link];
+    const bool is_known = uuid_equal(&l->life, &g->broker);
+    if (is_known && l->state == LINK_UP) {
+        send_body(l, &g->report);
+        let_go(loop, l, g);
+    } else if (is_known && !loop->draining) {
+        g->next = l->unsent;
+        l->unsent = g;
+    } else {
+        drop_report(loop, l, g);
+    }
+}
+
+static void send_unsent(struct link_loop *loop, struct broker_link *l)
+{
+    struct group *next;
+    for (struct group *g = TAKE(l->unsent); g; g = next) {
+        next = g->next;
+        send_report(loop, g);
+    }
+}
+
 static void start_drain(struct link_loop *loop, const char *why)
 {
     if (loop->draining)
@@ -124,8 +174,10 @@ static void start_drain(struct link_loop *loop, const char *why)
     loop->draining = true;
     sd_notify(0, "STOPPING=1");
     log_info("worker.draining", "why=%s groups=%zu", why, loop->groups);
-    for (size_t i = 0; i < loop->count; i++)
+    for (size_t i = 0; i < loop->count; i++) {
         send_plain(&loop->links[i], WORKER_DRAIN);
+        send_unsent(loop, &loop->links[i]); /* nobody calls again while draining */
+    }
 }
 
 static int on_welcome(
@@ -144,6 +196,7 @@ static int on_welcome(
     take_clock(loop, m.shift_ms, m.clock_epoch);
     if (loop->draining)
         send_plain(l, WORKER_DRAIN);
+    send_unsent(loop, l);
     send_heartbeat(loop, l);
     return 0;
 }
@@ -264,26 +317,6 @@ static bool receive(struct link_loop *loop, struct broker_link *l)
     return true;
 }
 
-static void send_report(struct link_loop *loop, struct group *g)
-{
-    struct broker_link *l = &loop->links[g->link];
-    for (size_t i = 0; i < l->held_count; i++) {
-        if (uuid_equal(&l->held[i], &g->id)) {
-            l->held[i] = l->held[--l->held_count];
-            break;
-        }
-    }
-    loop->groups--;
-    /* A broker that came back under another life knows nothing of the group: the report is advice.
-     */
-    if (l->state == LINK_UP && uuid_equal(&l->life, &g->broker))
-        send_body(l, &g->report);
-    else
-        log_warn("report.unsent", "group=%s kind=%s jobs=%zu endpoint=%s", uuid_s(&g->id),
-            g->kind->name, g->n, l->endpoint->workers);
-    group_free(g);
-}
-
 static int tick(struct link_loop *loop, int64_t now, struct err *err)
 {
     for (size_t i = 0; i < loop->count; i++) {
@@ -347,6 +380,10 @@ static void close_links(struct link_loop *loop)
             zmq_setsockopt(l->socket, ZMQ_LINGER, &linger, sizeof linger);
             send_plain(l, WORKER_BYE);
             zmq_close(l->socket);
+        }
+        for (struct group *g = l->unsent, *next; g; g = next) {
+            next = g->next;
+            group_free(g);
         }
         free(l->held);
     }

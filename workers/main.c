@@ -50,7 +50,11 @@ static int read_kinds(const char *list, bool serves[static KINDS], struct err *e
         serves[kind->id] = true;
         list += n + (list[n] == ',');
     }
-    bool others = false;
+    bool others = false, any = false;
+    for (size_t i = 0; i < KINDS; i++)
+        any |= serves[i];
+    if (!any)
+        return err_set(err, ERR_INPUT, NULL, "--kinds: no kind is named");
     for (size_t i = 0; i < KINDS; i++)
         others |= serves[i] && i != KIND_MAIL && i != KIND_NOOP;
     if (serves[KIND_MAIL] && others)

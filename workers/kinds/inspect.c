@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "lifecycle/calendar.h"
@@ -308,14 +309,24 @@ static int answer(struct question *q, struct err *err)
     return 0;
 }
 
+/* One that cannot be answered fails alone; -1: the database is away. */
 static int run(struct worker *w, struct task **tasks, size_t n, const struct uuid *group UNUSED,
     struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        struct question q = {w, {w->db, zone_of, w}, tasks[i]->args, &tasks[i]->plan};
-        if (!tasks[i]->refused && answer(&q, err))
+        struct task *t = tasks[i];
+        struct question q = {w, {w->db, zone_of, w}, t->args, &t->plan};
+        if (t->refused || answer(&q, err) == 0) {
+            t->outcome = t->plan.refused ? OUTCOME_REFUSED : OUTCOME_DONE;
+            continue;
+        }
+        if (!db_is_open(w->db))
             return -1;
-        tasks[i]->outcome = tasks[i]->plan.refused ? OUTCOME_REFUSED : OUTCOME_DONE;
+        log_warn("inspect.failed", "job=%s error=%s", uuid_s(&t->job->id), log_q(err->text));
+        plan_clear(&t->plan);
+        plan_refuse(&t->plan, err->code, "%s", err->text);
+        t->outcome = OUTCOME_FAILED;
+        err_clear(err);
     }
     return 0;
 }
