@@ -17,7 +17,10 @@ enum { STORE_TRIES = 60, PAUSE_MS = 200, WAIT_LOG_TRIES = 50 };
 static void take_fate(struct outgoing *m, const struct smtp_item *item)
 {
     m->fate = item->fate;
-    snprintf(m->row.reply, sizeof m->row.reply, "%s", item->reply);
+    if (item->code)
+        snprintf(m->row.reply, sizeof m->row.reply, "%d %s", item->code, item->reply);
+    else
+        snprintf(m->row.reply, sizeof m->row.reply, "%s", item->reply);
     m->row.holder = (struct uuid){0};
     switch (item->fate) {
     case SMTP_DELIVERED:
