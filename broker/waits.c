@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum {
-    WAITERS_MOST = 250000, /* of one key's name */
-    OURS_PART = 10,        /* of what is looked up at once, a tenth for slots of ours */
+    WAITERS_MOST = 1000000, /* of one key's name; about 240 bytes each */
+    OURS_PART = 10,         /* of what is looked up at once, a tenth for slots of ours */
 };
 
 struct wait;
