@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+enum { WAIT_MS = 10000 };
+
 int group_new(
     struct buf *frame, const bool serves[static KINDS], struct group **ret, struct err *err)
 {
@@ -54,4 +56,11 @@ bool group_is_late(const struct group *g)
 {
     const int32_t deadline_ms = g->message.deadline_ms;
     return deadline_ms > 0 && clock_monotonic_ms() - g->received_ms > deadline_ms;
+}
+
+bool group_is_overdue(const struct group *g)
+{
+    const int32_t half_ms = g->message.deadline_ms / 2;
+    return half_ms > 0 &&
+           clock_monotonic_ms() - g->received_ms > (half_ms < WAIT_MS ? half_ms : WAIT_MS);
 }

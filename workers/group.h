@@ -32,6 +32,12 @@ int group_new(struct buf *frame, const bool serves[static KINDS], struct group *
 void group_free(struct group *g);
 /* Its deadline is past: the broker has given it up, and its jobs go elsewhere. */
 bool group_is_late(const struct group *g);
+/*
+ * It has waited so long behind others that another worker should have it: ten seconds, or half of
+ * its deadline. After the whole of it the broker would take it for lost, and a job that was alone
+ * for one that takes workers down.
+ */
+bool group_is_overdue(const struct group *g);
 DEFINE_AUTO_STRUCT(group);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "report.h"
 #include "wire/curve.h"
 #include "wire/worker.h"
 
@@ -352,6 +353,20 @@ static bool on_signal(struct link_loop *loop, int signal_fd)
     return false;
 }
 
+/* Groups that wait behind a long one go to whoever has time for them. */
+static void hand_back(struct link_loop *loop)
+{
+    struct group *g;
+    while ((g = mailbox_take_overdue(loop->mailbox))) {
+        log_info(
+            "group.returned", "group=%s kind=%s jobs=%zu", uuid_s(&g->id), g->kind->name, g->n);
+        for (size_t i = 0; i < g->n; i++)
+            g->tasks[i].outcome = OUTCOME_BUSY;
+        report_write(g);
+        send_report(loop, g);
+    }
+}
+
 static int wait_and_serve(
     struct link_loop *loop, int signal_fd, zmq_pollitem_t *items, struct err *err)
 {
@@ -365,6 +380,7 @@ static int wait_and_serve(
     struct group *g;
     while ((g = mailbox_take_done(loop->mailbox)))
         send_report(loop, g);
+    hand_back(loop);
     for (size_t i = 0; i < loop->count; i++)
         for (int n = 0; n < BURST && receive(loop, &loop->links[i]); n++) {
         }

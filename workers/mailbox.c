@@ -39,6 +39,12 @@ static struct group *pop(struct queue *q)
     return g;
 }
 
+/* The first is the one that has waited longest. */
+static struct group *pop_overdue(struct queue *q)
+{
+    return q->first && group_is_overdue(q->first) ? pop(q) : NULL;
+}
+
 struct mailbox *mailbox_new(void)
 {
     struct mailbox *m = MEM_NEW(struct mailbox);
@@ -97,6 +103,16 @@ struct group *mailbox_take_done(struct mailbox *m)
     pthread_mutex_unlock(&m->lock);
     if (more)
         eventfd_write(m->fd, 1);
+    return g;
+}
+
+struct group *mailbox_take_overdue(struct mailbox *m)
+{
+    struct group *g;
+    pthread_mutex_lock(&m->lock);
+    if (!(g = pop_overdue(&m->urgent)))
+        g = pop_overdue(&m->normal);
+    pthread_mutex_unlock(&m->lock);
     return g;
 }
 

@@ -20,6 +20,8 @@ struct group *mailbox_wait(struct mailbox *m);
 void mailbox_done(struct mailbox *m, struct group *g);
 /* Link thread: the next group that ran, NULL when there is none. */
 struct group *mailbox_take_done(struct mailbox *m);
+/* Link thread: the next group that has waited too long to be run, NULL when there is none. */
+struct group *mailbox_take_overdue(struct mailbox *m);
 /* Readable while groups that ran are waiting. */
 int mailbox_fd(const struct mailbox *m);
 /* No more groups come: mailbox_wait returns NULL when the rest has been taken. */

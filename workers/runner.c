@@ -264,6 +264,10 @@ static void run_range(struct worker *w, struct group *g, struct task **tasks, si
     run_range(w, g, tasks + n / 2, n - n / 2);
 }
 
+/*
+ * What has no outcome afterwards is handed back when the server is away, which is nobody's fault;
+ * else it failed, and must pause, or it would come round twice a second.
+ */
 static void run_whole(struct worker *w, struct group *g, struct task **tasks)
 {
     struct err err = {0};
@@ -271,9 +275,14 @@ static void run_whole(struct worker *w, struct group *g, struct task **tasks)
         return;
     log_warn("group.failed", "group=%s kind=%s jobs=%zu error=%s", uuid_s(&g->id), g->kind->name,
         g->n, log_q(err.text));
-    for (size_t i = 0; i < g->n; i++)
-        if (tasks[i]->outcome == OUTCOME_FAILED && !tasks[i]->plan.refused)
+    for (size_t i = 0; i < g->n; i++) {
+        if (tasks[i]->outcome != OUTCOME_FAILED || tasks[i]->plan.refused)
+            continue;
+        if (db_is_open(w->db))
+            fail_alone(g, tasks[i], &err);
+        else
             tasks[i]->outcome = OUTCOME_BUSY;
+    }
 }
 
 /* It waited behind others until the broker gave it up: its jobs are on their way elsewhere. */

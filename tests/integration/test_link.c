@@ -125,13 +125,16 @@ static void welcome(const struct uuid *life)
     send_body(&body);
 }
 
-static void send_group(const struct uuid *id)
+static void send_group(const struct uuid *id, int32_t deadline_ms)
 {
     AUTO_BUF body = {0};
     static char client[] = "web";
     struct job job = {.id = uuid_new(), .client = client, .args_length = 0}, *list = &job;
-    const struct worker_jobs head = {
-        .group = *id, .kind = bytes_of_text("noop"), .durable = true, .count = 1};
+    const struct worker_jobs head = {.group = *id,
+        .kind = bytes_of_text("noop"),
+        .durable = true,
+        .deadline_ms = deadline_ms,
+        .count = 1};
     worker_jobs_write(&head, &list, &body);
     send_body(&body);
 }
@@ -184,7 +187,7 @@ static void a_report_waits_for_its_broker(void **state UNUSED)
     expect_ready();
     welcome(&life);
     check_heartbeat(NULL);
-    send_group(&group);
+    send_group(&group, 0);
     check_heartbeat(&group);
     expect_ready(); /* we were silent: the worker calls again, and only then is done */
     run_group(&group);
@@ -204,7 +207,7 @@ static void another_broker_gets_no_report(void **state UNUSED)
     expect_ready();
     welcome(&life);
     check_heartbeat(NULL);
-    send_group(&group);
+    send_group(&group, 0);
     check_heartbeat(&group);
     send_plain(WORKER_BYE);
     expect_ready();
@@ -221,12 +224,40 @@ static void draining_does_not_wait_for_a_broker(void **state UNUSED)
     expect_ready();
     welcome(&life);
     check_heartbeat(NULL);
-    send_group(&group);
+    send_group(&group, 0);
     check_heartbeat(&group);
     send_plain(WORKER_BYE);
     expect_ready();
     run_group(&group);
     expect_ready();
+    drain();
+}
+
+/* Before the broker takes it for lost, and the job for one that takes workers down. */
+static void a_group_that_waits_too_long_is_handed_back(void **state UNUSED)
+{
+    struct err err = {0};
+    struct uuid life = uuid_new(), first = uuid_new(), second = uuid_new();
+    struct worker_report r;
+    AUTO_BUF body = {0};
+    expect_ready();
+    welcome(&life);
+    check_heartbeat(NULL);
+    send_group(&first, 2000);
+    struct group *running = mailbox_wait(lab.mailbox);
+    send_group(&second, 2000);
+    const int64_t sent_ms = clock_monotonic_ms();
+    assert_int_equal(receive(&body, false), WORKER_REPORT);
+    const int64_t took_ms = clock_monotonic_ms() - sent_ms;
+    assert_true(took_ms >= 950 && took_ms < 1900);
+    assert_int_equal(worker_report_parse(buf_bytes(&body), &r, &err), 0);
+    assert_true(uuid_equal(&r.group, &second));
+    assert_int_equal(r.results[0].outcome, OUTCOME_BUSY);
+    worker_report_free(&r);
+    check_heartbeat(&first); /* one that runs is not touched */
+    report_write(running);
+    mailbox_done(lab.mailbox, running);
+    assert_int_equal(receive(&body, false), WORKER_REPORT);
     drain();
 }
 
@@ -236,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_report_waits_for_its_broker, start, stop),
         cmocka_unit_test_setup_teardown(another_broker_gets_no_report, start, stop),
         cmocka_unit_test_setup_teardown(draining_does_not_wait_for_a_broker, start, stop),
+        cmocka_unit_test_setup_teardown(a_group_that_waits_too_long_is_handed_back, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
