@@ -54,14 +54,31 @@ static void tell_json(const struct batch *b, size_t line, const char *id, const 
     cli_line(row);
 }
 
+/* What the fields say is what the one who wrote the line needs. */
+static void add_fields(const struct certq_answer *a, struct buf *ret)
+{
+    struct err ignored = {0};
+    AUTO_TYPE(json, json_t) *answer = NULL;
+    if (json_parse_object(bytes_of_text(a->json), &answer, &ignored))
+        return;
+    const char *path;
+    json_t *message, *fields = json_at(answer, "error.fields");
+    json_object_foreach(fields, path, message) buf_printf(
+        ret, "; %s: %s", path, json_is_string(message) ? json_string_value(message) : "?");
+}
+
 static void hear_end(struct batch *b, const struct certq_answer *a, size_t line)
 {
     bool is_rejected = strcmp(a->state, "rejected") == 0, is_done = strcmp(a->state, "done") == 0;
     b->rejected += is_rejected;
     b->done += is_done;
     b->not_done += !is_rejected && !is_done;
-    if (!is_done)
-        tell_line(b, line, a->id, *a->error_code ? a->error_code : a->state, a->error_text);
+    if (is_done)
+        return;
+    AUTO_BUF text = {0};
+    buf_add_text(&text, a->error_text);
+    add_fields(a, &text);
+    tell_line(b, line, a->id, *a->error_code ? a->error_code : a->state, buf_text(&text));
 }
 
 static void hear(void *user, const struct certq_answer *a)

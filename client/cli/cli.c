@@ -47,6 +47,8 @@ int cli_error(const struct cli *cli, const char *context, const struct err *err)
     int status = EXIT_REFUSED;
     if (strcmp(err->code, "usage") == 0)
         status = EXIT_USAGE;
+    else if (strcmp(err->code, "config") == 0)
+        status = EXIT_CONFIG;
     else if (err->kind == ERR_TEMPORARY || err->kind == ERR_UNSURE)
         status = EXIT_UNREACHABLE;
     return fail(cli, status, context, err->code, err->text);

@@ -35,7 +35,7 @@ static int reset(struct cli *cli, const struct args *args UNUSED)
 
 const struct command clock_commands[] = {
     {"show", NULL, 0, 0, "Show the time certq goes by", NULL, NULL, show},
-    {"set", "TIME", 1, 1, "Move the clock of every broker and worker (tests)",
+    {"set", "TIME", 1, 1, "Move every broker's and worker's clock",
         "Returns when all of them have taken it. Needs testing: {settable_clock: true}. TIME is\n"
         "2026-04-01T09:00:00+09:00, or 2026-04-01 for its first second in Japan.\n",
         NULL, set},

@@ -118,7 +118,6 @@ static int broker_list(struct cli *cli, const struct args *args UNUSED)
 }
 
 const struct command broker_commands[] = {
-    {"list", NULL, 0, 0, "Show the brokers of this database and the slots they hold", NULL, NULL,
-        broker_list},
+    {"list", NULL, 0, 0, "Show the brokers and the slots they hold", NULL, NULL, broker_list},
     {0},
 };

@@ -2,10 +2,12 @@
 #include "cli.h"
 #include "table.h"
 
+#include "base/utf8.h"
 #include "lifecycle/calendar.h"
 #include "lifecycle/policy_set.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static json_t *describe(const struct policy *p)
 {
@@ -48,6 +50,44 @@ static int list(struct cli *cli, const struct args *args UNUSED)
     return 0;
 }
 
+enum { COLUMNS = 80 };
+
+/* A sentence over as many lines as it takes, those after the first under its first letter. */
+static void print_wrapped(struct bytes line)
+{
+    const int indent = line.length && line.data[0] == '-' ? 2 : 0;
+    size_t column = 0;
+    const char *gap = "";
+    while (line.length) {
+        const uint8_t *space = memchr(line.data, ' ', line.length);
+        const size_t n = space ? (size_t)(space - line.data) : line.length;
+        const size_t columns = utf8_columns((struct bytes){line.data, n});
+        if (*gap && column + 1 + columns > COLUMNS) {
+            printf("\n%*s", indent, "");
+            column = (size_t)indent;
+        } else {
+            fputs(gap, stdout);
+            column += strlen(gap);
+        }
+        fwrite(line.data, 1, n, stdout);
+        column += columns;
+        gap = " ";
+        const size_t passed = n + (space != NULL);
+        line = (struct bytes){line.data + passed, line.length - passed};
+    }
+    putchar('\n');
+}
+
+static void print_lines(struct bytes text)
+{
+    while (text.length) {
+        const uint8_t *end = memchr(text.data, '\n', text.length);
+        const size_t n = end ? (size_t)(end - text.data) : text.length;
+        print_wrapped((struct bytes){text.data, n});
+        text = (struct bytes){text.data + n + (end != NULL), text.length - n - (end != NULL)};
+    }
+}
+
 static void explain(const struct cli *cli, const struct policy *p)
 {
     AUTO_BUF text = {0};
@@ -57,7 +97,7 @@ static void explain(const struct cli *cli, const struct policy *p)
         json_object_set_new(row, "explanation", json_string(buf_text(&text)));
         cli_line(row);
     } else {
-        printf("%s", buf_text(&text));
+        print_lines(buf_bytes(&text));
     }
 }
 
@@ -100,7 +140,7 @@ static int check(struct cli *cli, const struct args *args)
 
 const struct command product_commands[] = {
     {"list", NULL, 0, 0, "List the products of the configuration", NULL, NULL, list},
-    {"check", "[FILE...]", 0, 1000, "Check product files and say in words what they mean",
+    {"check", "[FILE...]", 0, 1000, "Check product files and explain them",
         "Without FILE all of the configuration's folder, and that their issuers exist. A file "
         "that\n"
         "contradicts itself: exit status 78 with FILE:LINE: KEY: reason.\n",

@@ -85,7 +85,7 @@ static const struct option options[] = {
     {"--set", OPTION_VALUE, "PATH=TEXT", "one member of args; PATH:=JSON for what is no text"},
     {"--secret", OPTION_VALUE, "PATH=FILE|-",
         "password, code, old or new, sealed before it leaves"},
-    {"--id", OPTION_VALUE, "UUID", "the job's id; the same again is the same job [a new one]"},
+    {"--id", OPTION_VALUE, "UUID", "the same again is the same job [a new one]"},
     {"--at", OPTION_VALUE, "TIME", "not before: 2026-04-01T09:00:00+09:00, or a date"},
     {"--priority", OPTION_VALUE, "0..9", "[5]"},
     {"--wait", OPTION_MAYBE, "SECONDS", "until it has ended, and print the result"},
@@ -95,13 +95,13 @@ static const struct option options[] = {
 
 const struct command submit_commands[] = {
     {NULL, "KIND", 1, 1, "Submit a job, or a file of them",
-        "Prints the id and the state. Without --wait it returns as soon as the job is durable.\n"
+        "Prints the id and the state. Without --wait it returns once the job is durable.\n"
         "\n"
-        "A line of a batch is {\"id\"?, \"at\"?, \"priority\"?, \"args\"}. Lines without an id get "
-        "theirs\n"
-        "from a seed that is written to FILE.seed before anything is sent, so that the same FILE\n"
-        "can be submitted again after a break without doubling a job. Lines may be added at\n"
-        "the end in between, not changed. Take FILE.seed away to submit FILE as new jobs.\n",
+        "A line of a batch is {\"id\"?, \"at\"?, \"priority\"?, \"args\"}. Lines without an id\n"
+        "get theirs from a seed that is written to FILE.seed before anything is sent, so\n"
+        "that the same FILE can be submitted again after a break without doubling a job.\n"
+        "Lines may be added at the end in between, not changed. Take FILE.seed away to\n"
+        "submit FILE as new jobs.\n",
         options, submit},
     {0},
 };

@@ -61,7 +61,7 @@ static void print_summaries(const struct group *group)
 
 static const char common_options[] =
     "Every command takes\n"
-    "  --config FILE   the configuration (else $CERTQ_CONFIG, else /etc/certq/certq.yaml)\n"
+    "  --config FILE   else $CERTQ_CONFIG, else /etc/certq/certq.yaml\n"
     "  --json          one JSON object a line instead of tables; times in UTC\n"
     "  --help          what the command does and takes\n";
 static const char exit_codes[] =

@@ -84,9 +84,13 @@ static int run(struct cli *cli, int argc, char **argv)
         err_set(&err, ERR_INPUT, "usage", "%.64s: no such option", argv[at]);
     if (taken <= 0)
         return usage(cli, &err, "");
-    if (globals.help || at >= argc) {
+    if (globals.help) {
         help_all();
-        return globals.help ? 0 : EXIT_USAGE;
+        return 0;
+    }
+    if (at >= argc) {
+        err_set(&err, ERR_INPUT, "usage", "which command? `certq --help` lists them");
+        return usage(cli, &err, "");
     }
     const struct group *group = group_find(argv[at]);
     if (!group) {

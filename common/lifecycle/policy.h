@@ -93,6 +93,7 @@ struct policy_name_part {
 
 struct policy_certificate {
     char *issuer;                     /* name of a configured issuer */
+    int issuer_line;                  /* where the file says so, for policy_set_check */
     struct policy_name_part *subject; /* in order, first the most significant */
     size_t subject_count;
     unsigned san;            /* mask of SAN_*: from fields email and dns */

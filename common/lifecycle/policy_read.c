@@ -321,6 +321,7 @@ int policy_load_text(const char *file, struct bytes text, const struct policy_ba
     const struct yaml_node *root = yaml_root(tree);
     if (bind_map(root, product_keys, p, err))
         return -1;
+    p->certificate.issuer_line = yaml_at(root, "certificate.issuer")->line; /* it is needed */
     if (!p->validity.zone)
         p->validity.zone = p->zone;
     if (policy_read_fields(yaml_get(root, "fields"), p, err) || policy_check(p, root, err))

@@ -111,8 +111,8 @@ int policy_set_check(const struct policy_set *set, const struct config *config, 
         const struct policy *p = set->items[i];
         if (!config_issuer(config, p->certificate.issuer))
             return err_set(err, ERR_INPUT, NULL,
-                "%s: certificate.issuer: %s is none of the issuers of %s", p->file,
-                p->certificate.issuer, config->path);
+                "%s:%d: certificate.issuer: %s is none of the issuers of %s", p->file,
+                p->certificate.issuer_line, p->certificate.issuer, config->path);
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/secret.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int read_password(const char *path, struct secret **ret, struct err *err)
@@ -10,6 +11,7 @@ static int read_password(const char *path, struct secret **ret, struct err *err)
     AUTO(secret) text = NULL;
     if (file_read_secret(path, 1024, &text, err)) {
         err->kind = ERR_INPUT;
+        snprintf(err->code, sizeof err->code, "config");
         return err_context(err, "database password");
     }
     *ret = secret_new(text->data, strcspn((const char *)text->data, "\r\n"));
