@@ -30,7 +30,7 @@ static void read_operator(
     const struct decision *d, const json_t *args, struct approval_request *r, struct plan *plan)
 {
     r->who = args_text(args, "operator", ACTOR_NAME_MOST, plan);
-    if (!r->who && d->actor.role == ACTOR_OPERATOR)
+    if (!r->who && d->actor.name[0])
         r->who = d->actor.name;
     if (!r->who)
         plan_bad_field(plan, "operator", "is missing: who decides?");

@@ -178,9 +178,23 @@ static void keep_profile(struct aggregate *a)
     }
 }
 
-static void update_subscriber(struct aggregate *a, const struct issue_request *r)
+/*
+ * Does anything stand behind a second application, so that it may replace password and profile? A
+ * code does, since it goes to the registered address alone; so does an approval, or any other way
+ * of asking than a form that anybody may fill in. Else whoever knows a user id could take it over.
+ */
+static bool is_backed(const struct decision *d, const struct issue_request *r)
+{
+    return r->policy->code.is_used || r->policy->issue.approval != APPROVAL_NONE ||
+           d->actor.how != CHANNEL_CREDENTIALS;
+}
+
+static void update_subscriber(
+    const struct decision *d, struct aggregate *a, const struct issue_request *r)
 {
     struct subscriber *s = &a->subscriber;
+    if (s->password && !is_backed(d, r))
+        return;
     char *profile = json_dumps(r->subscriber, JSON_COMPACT);
     if (s->profile && strcmp(s->profile, profile) != 0)
         keep_profile(a);
@@ -243,7 +257,7 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
 {
     json_t *result = result_of(&draft->application);
     bool waits = draft->application.state == APPLICATION_AWAITING_APPROVAL;
-    update_subscriber(a, r);
+    update_subscriber(d, a, r);
     struct application *application = aggregate_add_application(a);
     *application = draft->application;
     struct certificate *certificate = aggregate_add_certificate(a);

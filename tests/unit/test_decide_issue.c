@@ -144,6 +144,35 @@ static void test_first_password_stays(void **state) /* B10 */
     assert_string_equal(a->subscriber.password, HASH);
 }
 
+/* Knowing a user id is not enough to replace its password; a session or an operator may. */
+static void test_takeover(void **state)
+{
+    static const struct {
+        const char *by, *password;
+    } rows[] = {
+        {NULL, HASH},
+        {"{'role': 'subscriber', 'how': 'credentials'}", HASH},
+        {"{'role': 'subscriber', 'how': 'session'}", OTHER_HASH},
+        {"{'role': 'operator', 'operator': 'op1'}", OTHER_HASH},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(aggregate) a = NULL;
+        AUTO_TYPE(json, json_t) *args = json_of(HANAKO);
+        assert_int_equal(issue_json(w, &a, args, HASH, NULL), 0);
+        AUTO_TEXT profile = mem_text(a->subscriber.profile);
+        json_put(args, "subscriber.organisation.latin", json_string("Mallory Inc"));
+        if (rows[i].by)
+            json_object_set_new(args, "by", json_of(rows[i].by));
+        struct aggregate *same = a;
+        assert_int_equal(issue_json(w, &same, args, OTHER_HASH, NULL), 0);
+        assert_string_equal(answer(w), "done");
+        assert_string_equal(a->subscriber.password, rows[i].password);
+        bool is_kept = strcmp(a->subscriber.profile, profile) == 0;
+        assert_int_equal(is_kept, strcmp(rows[i].password, HASH) == 0);
+    }
+}
+
 static void test_lock_outlives_application(void **state)
 {
     struct world *w = *state;
@@ -346,6 +375,7 @@ int main(void)
         TEST(test_without_code),
         TEST(test_second_application),
         TEST(test_first_password_stays),
+        TEST(test_takeover),
         TEST(test_lock_outlives_application),
         TEST(test_renews),
         TEST(test_bad_requests),

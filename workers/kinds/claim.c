@@ -71,7 +71,15 @@ static int find_in(struct worker *w, struct task *task, struct claim *c,
     size_t n = 0;
     if (find(w->db, c, policy, found, ARRAY_LENGTH(found), &n, err))
         return -1;
+    bool is_named = c->credentials.email || !c->credentials.user_id;
     for (size_t i = 0; i < n; i++) {
+        /* A user id belongs to one company: one guess must not be tried at all of them. */
+        if (!is_named && n > 1) {
+            free(found[i].password);
+            plan_bad_field(
+                &task->plan, "company_code", "is needed: several companies have this user id");
+            continue;
+        }
         if (c->hit_count == TASK_AGGREGATES_MAX) {
             free(found[i].password);
             plan_bad_field(&task->plan, "company_code", "is needed: too many subscribers fit");
