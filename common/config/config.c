@@ -131,6 +131,13 @@ void config_free(struct config *c)
     }
     free(c->issuers);
     free_mail(&c->mail);
+    for (size_t i = 0; i < c->schedule_count; i++) {
+        free(c->schedules[i].name);
+        free(c->schedules[i].kind);
+        free(c->schedules[i].args);
+        free(c->schedules[i].zone);
+    }
+    free(c->schedules);
     free(c);
 }
 

@@ -130,6 +130,15 @@ struct config_mail {
     struct config_smtp smtp;
 };
 
+/* A job that brokers submit by themselves every day. */
+struct config_schedule {
+    char *name; /* unique; ticks are remembered under it */
+    char *kind;
+    char *args; /* JSON object */
+    int minute; /* of the day, in */
+    char *zone; /* lifecycle/calendar.h knows which there are: schedule_check */
+};
+
 struct config {
     char *path; /* the file read */
     enum log_level log_level;
@@ -149,6 +158,8 @@ struct config {
     struct config_issuer *issuers;
     size_t issuer_count;
     struct config_mail mail;
+    struct config_schedule *schedules;
+    size_t schedule_count;
 };
 
 /* Reads and checks `path`. ERR_INPUT as above, ERR_NOT_FOUND when there is no such file. */

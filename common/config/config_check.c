@@ -136,6 +136,11 @@ static const char *issuer_name(const struct config *c, size_t i)
     return c->issuers[i].name;
 }
 
+static const char *schedule_name(const struct config *c, size_t i)
+{
+    return c->schedules[i].name;
+}
+
 static int check_curve(const struct view *v)
 {
     const struct config_broker *b = &v->c->broker;
@@ -297,7 +302,7 @@ int config_check(const struct config *c, const struct yaml_node *root, struct er
 {
     const struct view v = {c, root, err};
     if (check_broker(&v) || check_connect(&v) || check_database(&v) || check_smtp(&v) ||
-        check_issuers(&v))
+        check_issuers(&v) || check_twins(&v, "schedules", c->schedule_count, "name", schedule_name))
         return -1;
     if (c->retry.first_ms > c->retry.most_ms)
         return wrong(&v, "retry.first", "longer than retry.most");

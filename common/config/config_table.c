@@ -329,5 +329,8 @@ const struct bind_key config_keys[] = {
         .size = sizeof(struct config_issuer), .count_offset = IN(config, issuer_count),
         .prepare = prepare_issuer},
     {"mail", BIND_MAP, NEED, IN(config, mail), .table = mail_keys},
+    {"schedules", BIND_LIST, .offset = IN(config, schedules), .most = 32,
+        .table = config_schedule_keys, .size = sizeof(struct config_schedule),
+        .count_offset = IN(config, schedule_count), .prepare = config_schedule_prepare},
     END,
 };

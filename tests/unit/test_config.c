@@ -170,7 +170,8 @@ static void walk(const struct yaml_node *node, const char *prefix, struct buf *t
         bool is_list = c->type == YAML_LIST && c->first && c->first->type == YAML_MAP;
         AUTO_TEXT path =
             mem_printf("%s%s%s%s", prefix, *prefix ? "." : "", c->key, is_list ? "[]" : "");
-        if (is_list || c->type == YAML_MAP)
+        bool is_value = strcmp(c->key, "args") == 0; /* a job's, whatever they are */
+        if (is_list || (c->type == YAML_MAP && !is_value))
             walk(is_list ? c->first : c, path, to);
         else
             buf_printf(to, "%s\n", path);
@@ -212,11 +213,50 @@ static void every_key_is_documented_and_none_else(void **state)
     assert_all_in(b, buf_text(&in_sample), "in the table, not in the sample");
 }
 
+static void schedules_are_read(void **state)
+{
+    (void)state;
+    AUTO(config) c = NULL;
+    struct err err = {0};
+    const char *text =
+        "mail: {from: a@example.jp, help_ja: x, help_en: x}\n"
+        "schedules:\n"
+        "  - {name: scan, kind: expiry-scan, daily: 06:05}\n"
+        "  - name: list\n    kind: crl\n    daily: 23:59\n    zone: UTC\n"
+        "    args: {issuer: \"7\", flag: true, n: 12, list: [1, x], by: {role: operator}}\n";
+    if (load(text, &c, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(c->schedule_count, 2);
+    assert_string_equal(c->schedules[0].name, "scan");
+    assert_string_equal(c->schedules[0].kind, "expiry-scan");
+    assert_string_equal(c->schedules[0].args, "{}");
+    assert_string_equal(c->schedules[0].zone, "Asia/Tokyo");
+    assert_int_equal(c->schedules[0].minute, 365);
+    assert_int_equal(c->schedules[1].minute, 1439);
+    assert_string_equal(c->schedules[1].zone, "UTC");
+    assert_string_equal(c->schedules[1].args,
+        "{\"issuer\":\"7\",\"flag\":true,\"n\":12,\"list\":[1,\"x\"],\"by\":{\"role\":"
+        "\"operator\"}}");
+}
+
 /* --- what is refused --- */
 
 static const struct {
     const char *text, *wanted;
 } refused[] = {
+#define SCHEDULE(more) "schedules:\n  - {name: a, kind: crl" more "}\n"
+    {SCHEDULE(", daily: 24:00"), "schedules[0].daily: a time of day is wanted"},
+    {SCHEDULE(", daily: 06:60"), "a time of day is wanted"},
+    {SCHEDULE(", daily: 6:00"), "a time of day is wanted"},
+    {SCHEDULE(", daily: 6am"), "a time of day is wanted"},
+    {SCHEDULE(""), "daily is missing"},
+    {SCHEDULE(", daily: 06:00, args: none"), "args: a map of keys is wanted"},
+    {SCHEDULE(", daily: 06:00, weekly: true"), "unknown key weekly"},
+    {"schedules:\n  - {name: a, kind: expiry-scna, daily: 06:00}\n", "did you mean expiry-scan?"},
+    {"schedules:\n  - {name: a, kind: mail, daily: 06:00}\n", "unknown kind that can be"},
+    {"schedules:\n  - {name: a, kind: lookup, daily: 06:00}\n", "unknown kind that can be"},
+    {"schedules:\n  - {name: a, kind: crl, daily: 06:00}\n  - {name: a, kind: crl, daily: 07:00}\n",
+        ":4: schedules[1]: the same name as item [0]"},
     {"borker: {}\n", "certq.yaml:2: borker: unknown key borker; did you mean broker?"},
     {"broker: {clinets: x}\n", ":2: broker.clinets: unknown key clinets; did you mean clients?"},
     {"zzzzzzzz: 1\n", "unknown key zzzzzzzz; known: log"},
@@ -459,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sample_is_the_default),
         cmocka_unit_test(every_key_is_documented_and_none_else),
+        cmocka_unit_test(schedules_are_read),
         cmocka_unit_test(contradictions_are_refused_by_line),
         cmocka_unit_test(mail_is_checked),
         cmocka_unit_test(paths_start_beside_the_file),
