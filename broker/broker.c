@@ -10,6 +10,7 @@
 #include "jobs.h"
 #include "metrics.h"
 #include "questions.h"
+#include "schedule.h"
 #include "sealing.h"
 #include "waits.h"
 #include "workers.h"
@@ -22,6 +23,7 @@
 #include "crypto/fingerprint.h"
 #include "crypto/seal.h"
 #include "db/migrate.h"
+#include "lifecycle/schedule.h"
 #include "setup/database.h"
 #include "wire/curve.h"
 
@@ -202,7 +204,8 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
     b->changes = changes_new();
     b->admin = admin_new();
     b->housekeeping = housekeeping_new();
-    if (set_up(b, err))
+    b->schedules = schedules_new(config->schedule_count);
+    if (schedule_check(config, err) || set_up(b, err))
         return -1;
     *ret = TAKE(b);
     return 0;
@@ -251,6 +254,7 @@ static int64_t turn(struct broker *b, int64_t stalled_ms)
         dispatch_turn(b);
     admin_turn(b);
     housekeeping_turn(b);
+    schedules_turn(b);
     store_flush(b->store);
     questions_turn(b);
     clients_sweep(b->clients, b);
@@ -382,6 +386,7 @@ void broker_free(struct broker *b)
     questions_free(b->questions);
     changes_free(b->changes);
     housekeeping_free(b->housekeeping);
+    schedules_free(b->schedules);
     keyring_free(b->fingerprints);
     buf_free(&b->canonical);
     curve_pair_free(b->curve);

@@ -25,6 +25,7 @@ struct questions;
 struct changes;
 struct admin;
 struct housekeeping;
+struct schedules;
 struct http;
 struct zap;
 struct curve_pair;
@@ -71,6 +72,7 @@ struct broker {
     struct questions *questions;
     struct changes *changes;
     struct housekeeping *housekeeping;
+    struct schedules *schedules;
     struct admin *admin;
     struct json_t *counts; /* waiting jobs by kind, as last counted; NULL: not yet */
     int64_t counts_ms;
