@@ -5,13 +5,12 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 import unittest
 
-from faults import Line, Load, check_exactly_once, check_mails, issue_args, worker_over
-from harness import PATIENCE, Stack, make_key_and_csr, new_id, until
-from people import CODE, KINDS, OPERATOR, Applicant, hashed, uuid_hex
+from faults import Line, Load, check_exactly_once, worker_over
+from harness import Stack, make_key_and_csr, until
+from people import KINDS, OPERATOR, Applicant, hashed, openssl, uuid_hex
 
 SEED = int(os.environ.get("CERTQ_SEED") or random.SystemRandom().randrange(1 << 32))
 
@@ -241,26 +240,45 @@ class TwoBrokers(FaultCase):
 
 
 class Races(FaultCase):
+    """
+    I11: no two transactions decide on one subscriber from the same state of it. Requests go in bursts to two
+    workers, a small random time apart, so that their transactions overlap.
+    """
+
+    def people(self, count):
+        people = [Applicant(self.stack) for _ in range(count)]
+        ids = [self.client.submit("issue", who.issue_args(password=hashed(who.password))) for who in people]
+        for who, id in zip(people, ids):
+            who.certificate = self.client.done(id)["result"]["certificate"]
+        return people
+
+    def start(self, first, second, **options):
+        self.stack.start_worker(first, name="one", **options)
+        self.stack.start_worker(second, name="two", **options)
+        self.mail_worker()
+        self.client, self.other = self.stack.client(), self.stack.client()
+        self.addCleanup(self.client.close)
+        self.addCleanup(self.other.close)
+        self.csrs = [make_key_and_csr(self.stack.folder, f"key-{i}")[1] for i in range(2)]
+
+    def apart(self, most_ms):
+        end = time.monotonic() + self.random.uniform(0, most_ms / 1000)
+        while time.monotonic() < end:
+            pass
 
     def test_retrieval_and_revocation_at_one_instant(self):
-        """I11: one order or the other; never a valid certificate after a revocation that said done."""
-        self.worker("one"), self.worker("two"), self.mail_worker()
-        client = self.stack.client()
-        self.addCleanup(client.close)
-        people = [Applicant(self.stack) for _ in range(40)]
-        for who in people:
-            who.issue(client, password=hashed(who.password))
-        _, csr = make_key_and_csr(self.stack.folder)
+        """One order or the other; never a valid certificate after a revocation that said done."""
+        self.start("issue,retrieve", "revoke,inspect")
         outcomes = {}
-        requests = [(who.retrieve_args(csr=csr), who) for who in people]
-        with self.stack.client() as second:
-            for retrieve, who in requests:
-                revoke = {"certificate": who.certificate, "reason": "superseded", "by": OPERATOR}
-                pair = [(client, "retrieve", retrieve), (second, "revoke", revoke)]
-                self.random.shuffle(pair)
-                ids = {kind: c.submit(kind, args) for c, kind, args in pair}
-                got = client.done(ids["retrieve"])
-                said = second.done(ids["revoke"])
+        for _ in range(10):
+            people = self.people(8)
+            retrieve = [who.retrieve_args(csr=self.csrs[0]) for who in people]
+            revoke = [{"certificate": who.certificate, "reason": "superseded", "by": OPERATOR} for who in people]
+            retrieved = [self.client.submit("retrieve", args) for args in retrieve]
+            self.apart(80)
+            revoked = [self.other.submit("revoke", args) for args in revoke]
+            for who, first, second in zip(people, retrieved, revoked):
+                got, said = self.client.done(first), self.other.done(second)
                 self.look_at_race(who, got, said)
                 outcomes[got["state"]] = outcomes.get(got["state"], 0) + 1
         print(f"retrieval against revocation: {outcomes}", file=sys.stderr)
@@ -275,6 +293,34 @@ class Races(FaultCase):
             self.assertEqual((state, listed, serial), ("revoked", 1, got["result"]["serial"]))
         else:
             self.assertEqual((got["state"], state, listed), ("refused", "cancelled", 0))
+
+    def test_two_keys_for_one_certificate(self):
+        """Whatever came first is certified; the other is refused and leaves no trace."""
+        self.start("issue,retrieve", "retrieve,inspect")
+        for _ in range(6):
+            people = self.people(8)
+            requests = [[who.retrieve_args(csr=csr) for who in people] for csr in self.csrs]
+            first = [self.client.submit("retrieve", args) for args in requests[0]]
+            second = [self.other.submit("retrieve", args) for args in requests[1]]
+            for who, a, b in zip(people, first, second):
+                answers = [self.client.done(a), self.other.done(b)]
+                self.assertEqual(sorted(x["state"] for x in answers), ["done", "refused"])
+                won = next(x["result"] for x in answers if x["state"] == "done")
+                kept = self.stack.sql("SELECT LOWER(HEX(der)) FROM certificate WHERE id = "
+                                      f"UNHEX('{uuid_hex(who.certificate)}')")[0][0]
+                self.assertEqual(kept, openssl("x509", "-outform", "DER", stdin=won["pem"].encode()).stdout.hex())
+        self.stack.drain()
+
+    def test_wrong_passwords_at_two_workers_are_all_counted(self):
+        self.start("issue,retrieve", "retrieve,inspect", group=3)
+        for _ in range(10):
+            who, = self.people(1)
+            wrong = who.retrieve_args(password="wrong", csr=self.csrs[0])
+            ids = [self.client.submit("retrieve", wrong) for _ in range(6)]
+            self.assertEqual({self.client.done(id)["state"] for id in ids}, {"refused"})
+            right = self.client.run("retrieve", who.retrieve_args(csr=self.csrs[0]))
+            self.assertEqual(right["state"], "refused", "six wrong passwords did not lock (D7)")
+        self.stack.drain()
 
 
 if __name__ == "__main__":
