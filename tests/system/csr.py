@@ -14,12 +14,14 @@ def pem(der, label="CERTIFICATE REQUEST"):
 def make(folder, *options, subject="/CN=ignored"):
     """DER of a request; options are openssl-req's for the new key."""
     key = pathlib.Path(folder) / "made.key"
-    return openssl("req", "-new", "-nodes", "-keyout", key, "-subj", subject, "-utf8", "-outform", "DER",
+    return openssl("req", "-new", "-nodes", "-keyout", key, "-subj", subject, "-utf8", "-outform",
+                   "DER",
                    *options).stdout
 
 
 def ec(curve="P-256", encoding="named_curve"):
-    return ("-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-pkeyopt", f"ec_param_enc:{encoding}")
+    return ("-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-pkeyopt",
+            f"ec_param_enc:{encoding}")
 
 
 def header(der, at=0):
@@ -48,8 +50,10 @@ def with_nul(folder):
     a_skip, a_length = header(tail)
     algorithm = tail[:a_skip + a_length]
     (pathlib.Path(folder) / "info.der").write_bytes(info)
-    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", pathlib.Path(folder) / "made.key",
-                                pathlib.Path(folder) / "info.der"], capture_output=True, check=True).stdout
+    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign",
+                                pathlib.Path(folder) / "made.key",
+                                pathlib.Path(folder) / "info.der"], capture_output=True,
+                                check=True).stdout
     return element(0x30, info + algorithm + element(0x03, b"\0" + signature))
 
 
@@ -81,7 +85,8 @@ def bad(folder):
         "two in one": text + text,
         "a certificate": pem(good, "CERTIFICATE"),
         "a private key": (pathlib.Path(folder) / "made.key").read_text(),
-        "a public key": openssl("pkey", "-in", pathlib.Path(folder) / "made.key", "-pubout").stdout.decode(),
+        "a public key": openssl("pkey", "-in", pathlib.Path(folder) / "made.key",
+                                "-pubout").stdout.decode(),
     }
 
 

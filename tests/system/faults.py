@@ -18,7 +18,8 @@ PASSWORD = hashed("load", ln=10)
 
 def issue_args(address):
     return {"product": "association", "by": OPERATOR, "password": PASSWORD,
-            "subscriber": {"email": address, "language": "ja", "name": {"ja": "〇〇 花子", "latin": "Hanako Maru"},
+            "subscriber": {"email": address, "language": "ja",
+                           "name": {"ja": "〇〇 花子", "latin": "Hanako Maru"},
                            "organisation": {"ja": "〇〇株式会社", "latin": "Maru Co Ltd"}}}
 
 
@@ -93,7 +94,8 @@ class Load:
         while self.wanted and len(self.open) < self.outstanding and (
                 not self.most or len(self.sent) < self.most):
             id, address = new_id(), f"{self.prefix}-{len(self.sent)}@example.jp"
-            self.sent[id] = json.dumps({"id": id, "args": self.args(address)}, ensure_ascii=False).encode()
+            self.sent[id] = json.dumps({"id": id, "args": self.args(address)},
+                                       ensure_ascii=False).encode()
             self._send(id, sockets, len(self.sent) % len(sockets))
 
     def _send(self, id, sockets, at):
@@ -151,7 +153,8 @@ def check_exactly_once(test, stack, *loads, mails=True):
     test.assertEqual(stack.count("certificate"), len(ids))
     test.assertEqual(stack.sql("SELECT COUNT(*), COUNT(DISTINCT subject) FROM audit "
                                "WHERE event = 'application.accepted'"), [[str(len(ids))] * 2])
-    results = {id: answer["result"]["certificate"] for load in loads for id, answer in load.ended.items()
+    results = {id: answer["result"]["certificate"] for load in loads for id,
+               answer in load.ended.items()
                if "result" in answer}
     kept = dict(stack.sql("SELECT LOWER(HEX(job)), LOWER(HEX(certificate)) FROM application"))
     test.assertEqual([i for i, c in results.items() if kept[uuid_hex(i)] != uuid_hex(c)], [])
@@ -161,7 +164,8 @@ def check_exactly_once(test, stack, *loads, mails=True):
 
 def check_mails(test, stack, count):
     """One code mail for each certificate; repeats are the same mail (X1, I5)."""
-    test.assertEqual(stack.sql("SELECT state, COUNT(*) FROM mail GROUP BY state"), [["sent", str(count)]])
+    test.assertEqual(stack.sql("SELECT state, COUNT(*) FROM mail GROUP BY state"),
+                     [["sent", str(count)]])
     test.assertEqual(stack.count("mail", "certificate IS NOT NULL"), count)
     kept = all_mails(stack)
     test.assertEqual(len(kept), count)

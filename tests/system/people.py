@@ -11,7 +11,7 @@ import re
 import subprocess
 import unittest
 
-from harness import PATIENCE, SOURCE, SUBSCRIBER, Stack, make_key_and_csr, until
+from harness import SOURCE, SUBSCRIBER, Stack, make_key_and_csr, until
 
 OPERATOR = {"role": "operator", "operator": "desk-1", "name": "受付 〇〇"}
 KINDS = "issue,decide,lookup,retrieve,revoke,crl,inspect,noop"
@@ -40,7 +40,8 @@ def openssl(*args, stdin=None, check=True):
 
 def dates(pem):
     """(notBefore, notAfter) as 2006-07-24 00:00:00Z."""
-    out = openssl("x509", "-noout", "-dates", "-dateopt", "iso_8601", stdin=pem.encode()).stdout.decode()
+    out = openssl("x509", "-noout", "-dates", "-dateopt", "iso_8601",
+                  stdin=pem.encode()).stdout.decode()
     return tuple(line.partition("=")[2] for line in out.splitlines())
 
 
@@ -56,7 +57,8 @@ class Applicant:
         self.subscriber = {**SUBSCRIBER, "email": self.email, "language": language, **subscriber}
         if product == "online-banking":
             self.subscriber["user_id"] = self.user_id
-            self.subscriber["organisation"] = {**SUBSCRIBER["organisation"], "company_code": "000000001"}
+            self.subscriber["organisation"] = {**SUBSCRIBER["organisation"],
+                                               "company_code": "000000001"}
         self._csr = None
         self.certificate = self.application = None
 
@@ -67,7 +69,8 @@ class Applicant:
         return self._csr
 
     def issue_args(self, **more):
-        args = {"product": self.product, "subscriber": self.subscriber, "password": self.password, **more}
+        args = {"product": self.product, "subscriber": self.subscriber, "password": self.password,
+                **more}
         return args if self.product == "online-banking" else {"by": OPERATOR, **args}
 
     def issue(self, client, **more):
@@ -104,7 +107,8 @@ class Applicant:
         return client.run("retrieve", self.retrieve_args(**more))
 
     def revoke(self, client, reason="keyCompromise", **more):
-        return client.run("revoke", {"certificate": self.certificate, "reason": reason, "by": OPERATOR, **more})
+        return client.run("revoke", {"certificate": self.certificate, "reason": reason, "by": OPERATOR,
+                                     **more})
 
 
 def raw_mails_to(stack, address):

@@ -51,7 +51,8 @@ class Certificates(StackCase):
 
         def published():
             done = openssl("crl", "-inform", "DER", "-in", path, "-noout", "-crlnumber", check=False)
-            return done.returncode == 0 and int(done.stdout.decode().split("=")[1], 16) == result["number"]
+            return done.returncode == 0 and int(done.stdout.decode().split("=")[1],
+                                                16) == result["number"]
         until(f"CRL {result['number']} in {path}", published)
         openssl("crl", "-inform", "DER", "-in", path, "-CAfile", issuer, "-noout")
         return result, openssl("crl", "-inform", "DER", "-in", path, "-noout", "-text").stdout.decode()
@@ -95,9 +96,11 @@ class Certificates(StackCase):
     def check(self, got):
         """What openssl says of it against the published CRL; empty when it is good."""
         folder = self.stack.folder
-        openssl("crl", "-inform", "DER", "-in", folder / "crl" / "person-ca.crl", "-out", folder / "crl.pem")
+        openssl("crl", "-inform", "DER", "-in", folder / "crl" / "person-ca.crl", "-out",
+                folder / "crl.pem")
         (folder / "got.pem").write_text(got["pem"])
-        done = openssl("verify", "-crl_check", "-partial_chain", "-trusted", folder / "ca" / "person-ca.pem",
+        done = openssl("verify", "-crl_check", "-partial_chain", "-trusted",
+                       folder / "ca" / "person-ca.pem",
                        "-CRLfile", folder / "crl.pem", folder / "got.pem", check=False)
         return "" if done.returncode == 0 else done.stderr.decode() + done.stdout.decode()
 
@@ -109,7 +112,8 @@ class Certificates(StackCase):
                 self.done(who.retrieve(self.client))
                 self.done(who.revoke(self.client, reason=reason))
                 self.assertEqual(self.stack.sql("SELECT reason FROM certificate WHERE id = "
-                                                f"UNHEX('{uuid_hex(who.certificate)}')"), [[str(number)]])
+                                                f"UNHEX('{uuid_hex(who.certificate)}')"),
+                                                [[str(number)]])
         who = self.issued()
         self.done(who.retrieve(self.client))
         for reason in ("no such reason", "", 7, None, "cACompromise"):
@@ -134,7 +138,8 @@ class Certificates(StackCase):
         self.refused(self.client.run("revoke", {"serial": "0123456789abcdef", **by}), "not-found")
         self.refused(self.client.run("revoke", {**by}), "bad-request")
         self.refused(self.client.run("revoke", {"certificate": "no uuid", **by}), "bad-request")
-        self.assertEqual(self.done(self.client.run("revoke", {"serial": serial, **by}))["state"], "revoked")
+        self.assertEqual(self.done(self.client.run("revoke", {"serial": serial, **by}))["state"],
+                         "revoked")
 
     # --- CSRs ---
 
@@ -151,7 +156,8 @@ class Certificates(StackCase):
                 error = self.refused(who.retrieve(self.client, csr=csr, code=code), "bad-request")
                 self.assertIn("csr", error["fields"])
         for name, word in {"signature": "signature", "RSA of 1024 bits": "1024", "secp224r1": "curve",
-                           "explicit parameters": "explicit", "two in one": "one", "NUL in a name": "NUL",
+                           "explicit parameters": "explicit", "two in one": "one",
+                           "NUL in a name": "NUL",
                            "a certificate": "CERTIFICATE"}.items():
             self.assertIn(word.lower(), messages.get(name, "").lower(), name)
         self.assertEqual(self.row(who.certificate)[0], "awaiting-retrieval")
@@ -175,7 +181,8 @@ class Certificates(StackCase):
         self.assertEqual(self.row(who.certificate)[0], "awaiting-approval")
         decide = {"subject": who.application, "operator": "desk-1", "by": OPERATOR}
         for wrong, field in (({"decision": "perhaps"}, "decision"), ({}, "decision"),
-                             ({"decision": "approve", "operator": None, "by": {"role": "operator"}}, "by.operator"),
+                             ({"decision": "approve", "operator": None, "by": {"role": "operator"}},
+                              "by.operator"),
                              ({"decision": "approve", "operator": "desk-2"}, "operator"),
                              ({"decision": "approve", "subject": None}, "subject")):
             args = {k: v for k, v in {**decide, **wrong}.items() if v is not None}
@@ -184,7 +191,8 @@ class Certificates(StackCase):
         self.refused(self.client.run("decide", {**decide, "decision": "approve", "by": {
             "role": "subscriber", "how": "credentials"}}))
         self.assertEqual(raw_mails_to(self.stack, who.email), [])
-        approved = self.done(self.client.run("decide", {**decide, "decision": "approve", "note": "form seen"}))
+        approved = self.done(self.client.run("decide", {**decide, "decision": "approve",
+                                                        "note": "form seen"}))
         self.assertEqual((approved["state"], approved["certificate"]), ("code-queued", who.certificate))
         got = self.done(who.retrieve(self.client))
         self.refused(self.client.run("decide", {**decide, "decision": "reject"}), "not-awaiting")
@@ -256,10 +264,12 @@ class Certificates(StackCase):
                 self.assertEqual(got["not_before"], f"{when.date()}T00:00:00Z")
                 self.assertEqual(got["not_after"], f"{last}T23:59:59Z")
                 self.assertEqual(dates(got["pem"]), (f"{when.date()} 00:00:00Z", f"{last} 23:59:59Z"))
-                answer = self.client.run("lookup", {"email": who.email, "password": who.password, "code": code})
+                answer = self.client.run("lookup", {"email": who.email, "password": who.password,
+                                                    "code": code})
                 shown = self.done(answer)["certificates"][0]["shown"]
                 self.assertEqual([shown["from"][:10], shown["to"][:10]],
-                                 [f"{d:%Y/%m/%d}" for d in (when.date(), last + datetime.timedelta(days=1))])
+                                 [f"{d:%Y/%m/%d}" for d in (when.date(),
+                                                            last + datetime.timedelta(days=1))])
 
     def test_one_year_of_e1(self):
         rows = ((2027, 4, 1, 2028, 4, 1), (2027, 2, 28, 2028, 2, 28), (2027, 8, 31, 2028, 8, 31))

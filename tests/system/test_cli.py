@@ -67,12 +67,18 @@ class CommandLine(StackCase):
     # --- looking ---
 
     def test_every_list_in_both_forms(self):
-        rows = ((("db", "status"), 1), (("ca", "show"), 1), (("job", "list"), 3), (("job", "list", "--kind", "issue"), 2),
-                (("job", "list", "--state", "done", "--since", "1h"), 1), (("queue", "list"), 5), (("worker", "list"), 2),
-                (("broker", "list"), 1), (("cert", "list"), 2), (("cert", "list", "--product", "association"), 2),
-                (("cert", "list", "--state", "valid"), 1), (("mail", "list"), 2), (("product", "list"), 2),
-                (("clock", "show"), 1), (("key", "show", "codes"), 1), (("key", "show", "fingerprint"), 1),
-                (("mail", "list", "--to", self.who.email), 1), (("subscriber", "show", self.who.email), 1),
+        rows = ((("db", "status"), 1), (("ca", "show"), 1), (("job", "list"), 3),
+                (("job", "list", "--kind", "issue"), 2),
+                (("job", "list", "--state", "done", "--since", "1h"), 1), (("queue", "list"), 5),
+                (("worker", "list"), 2),
+                (("broker", "list"), 1), (("cert", "list"), 2),
+                (("cert", "list", "--product", "association"), 2),
+                (("cert", "list", "--state", "valid"), 1), (("mail", "list"), 2),
+                (("product", "list"), 2),
+                (("clock", "show"), 1), (("key", "show", "codes"), 1),
+                (("key", "show", "fingerprint"), 1),
+                (("mail", "list", "--to", self.who.email), 1),
+                (("subscriber", "show", self.who.email), 1),
                 (("cert", "show", self.who.certificate), 1), (("cert", "show", self.got["serial"]), 1),
                 (("cert", "show", self.long.certificate), 1), (("product", "check"), 2))
         for args, least in rows:
@@ -89,7 +95,8 @@ class CommandLine(StackCase):
         workers = self.both("worker", "list")[1]
         self.assertEqual({w["name"] for w in workers}, {"worker", "mail"})
         queue = {q["kind"]: q for q in self.both("queue", "list")[1]}
-        self.assertEqual((queue["issue"]["paused"], queue["issue"]["workers"], queue["mail"]["workers"]), (False, 1, 1))
+        self.assertEqual((queue["issue"]["paused"], queue["issue"]["workers"],
+                          queue["mail"]["workers"]), (False, 1, 1))
         brokers = [b for b in self.both("broker", "list")[1] if b.get("self")]
         self.assertEqual((brokers[0]["name"], len(brokers[0]["slots"])), ("broker-1", 16))
         text, shown = self.both("cert", "show", self.got["serial"])
@@ -111,7 +118,8 @@ class CommandLine(StackCase):
         self.assertIn('"state": "done"', json.dumps(shown))
 
     def test_export_gives_what_was_retrieved(self):
-        self.assertEqual(self.stack.certq("cert", "export", self.who.certificate).stdout, self.got["pem"])
+        self.assertEqual(self.stack.certq("cert", "export", self.who.certificate).stdout,
+                         self.got["pem"])
         path = self.stack.folder / "exported.pem"
         self.stack.certq("cert", "export", self.got["serial"], "--chain", "--out", path)
         self.assertEqual(path.read_text(), self.got["pem"] + self.got["chain"])
@@ -124,11 +132,13 @@ class CommandLine(StackCase):
         path.write_text(pem)
         id, who = new_id(), Applicant(self.stack)
         body = json.dumps({"id": id, "path": "password", "value": who.password})
-        sealed = openssl("cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER", path, stdin=body.encode()).stdout
+        sealed = openssl("cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER", path,
+                         stdin=body.encode()).stdout
         args = who.issue_args(password={"sealed": base64.b64encode(sealed).decode()})
         self.done(self.client.run("issue", args, id=id))
         self.done(who.retrieve(self.client))
-        error = self.refused(self.client.run("issue", args, id=new_id()), "bad-request")  # another job's
+        error = self.refused(self.client.run("issue", args, id=new_id()),
+                             "bad-request")  # another job's
         self.assertIn("password", error["fields"])
 
     # --- submitting ---
@@ -149,10 +159,12 @@ class CommandLine(StackCase):
         again = self.stack.certq_json("submit", "issue", "--args", "-", "--id", id, "--wait=30",
                                       stdin=json.dumps(args))[-1]
         self.assertEqual((again["id"], again["state"]), (id, "done"))
-        self.exits(1, "submit", "issue", "--set", "product=association", "--id", id, "--wait=30", says=["conflict", id])
+        self.exits(1, "submit", "issue", "--set", "product=association", "--id", id, "--wait=30",
+                   says=["conflict", id])
         done = self.exits(1, "submit", "issue", "--set", "product=no-such", "--wait=30", says="product")
         self.assertRegex(done.stdout + done.stderr, UUID)
-        text = self.stack.certq("submit", "noop", "--set", "a.b=c", "--set", "n:=7", "--wait=30", "--priority", "9").stdout
+        text = self.stack.certq("submit", "noop", "--set", "a.b=c", "--set", "n:=7", "--wait=30",
+                                "--priority", "9").stdout
         self.assertIn("done", text)
         self.assertEqual(self.stack.count("application", f"job = UNHEX('{uuid_hex(id)}')"), 1)
 
@@ -176,18 +188,23 @@ class CommandLine(StackCase):
     def test_a_batch_goes_on_after_a_break(self):
         lines, people = [], [Applicant(self.stack) for _ in range(300)]
         for who in people:
-            lines.append(json.dumps({"args": who.issue_args(password=hashed(who.password))}, ensure_ascii=False))
+            lines.append(json.dumps({"args": who.issue_args(password=hashed(who.password))},
+                                    ensure_ascii=False))
         lines[17] = json.dumps({"id": new_id(), "args": {"product": "no-such"}})
         path = self.stack.folder / "batch.ndjson"
         path.write_text("\n".join(lines) + "\n")
         before = self.stack.count("application")
         self.stack.certq("queue", "pause", "issue")
-        argv = [BUILD / "client" / "certq", "--config", self.stack.config_path(), "submit", "issue", "--batch", path]
-        with subprocess.Popen([*map(str, argv)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-            until("some are in", lambda: self.stack.count("job", "kind = 'issue'") > 0 or run.poll() is not None)
+        argv = [BUILD / "client" / "certq", "--config", self.stack.config_path(), "submit", "issue",
+                "--batch", path]
+        with subprocess.Popen([*map(str, argv)], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as run:
+            until("some are in", lambda: self.stack.count("job",
+                                                          "kind = 'issue'") > 0 or run.poll() is not None)
             run.send_signal(signal.SIGKILL)
         self.stack.certq("queue", "resume", "issue")
-        first = self.exits(1, "submit", "issue", "--batch", path, "--wait", says=["batch.ndjson:18:", "no-such"])
+        first = self.exits(1, "submit", "issue", "--batch", path, "--wait",
+                           says=["batch.ndjson:18:", "no-such"])
         again = self.stack.certq("--json", "submit", "issue", "--batch", path, "--wait", check=False)
         until("all are done", lambda: self.stack.count("job", "kind = 'issue'") == 0)
         self.assertEqual(self.stack.count("application") - before, 299)
@@ -239,17 +256,21 @@ class CommandLine(StackCase):
     # --- misuse ---
 
     def test_exit_codes(self):
-        for args in ((), ("no-such",), ("job",), ("job", "no-such"), ("job", "show"), ("job", "show", "x", "y"),
+        for args in ((), ("no-such",), ("job",), ("job", "no-such"), ("job", "show"),
+                     ("job", "show", "x", "y"),
                      ("job", "list", "--no-such"), ("job", "show", "no uuid"),
-                     ("submit",), ("submit", "noop", "--priority", "10"), ("submit", "noop", "--id", "x"),
-                     ("submit", "noop", "--at", "x"), ("submit", "noop", "--set", "novalue"), ("cert", "list", "--limit", "0"),
+                     ("submit",), ("submit", "noop", "--priority", "10"),
+                     ("submit", "noop", "--id", "x"),
+                     ("submit", "noop", "--at", "x"), ("submit", "noop", "--set", "novalue"),
+                     ("cert", "list", "--limit", "0"),
                      ("key", "show", "no-such"), ("submit", "noop", "--wait=x")):
             with self.subTest(args=args):
                 done = self.exits(64, *args)
                 self.assertTrue(done.stderr.strip())
                 self.assertEqual(done.stdout, "")
         self.assertEqual(self.exits(0, "--help").stderr, "")
-        for group in ("db", "key", "ca", "submit", "job", "queue", "worker", "broker", "cert", "mail", "product", "clock"):
+        for group in ("db", "key", "ca", "submit", "job", "queue", "worker", "broker", "cert", "mail",
+                      "product", "clock"):
             for line in self.exits(0, group, "--help").stdout.splitlines():
                 self.assertLessEqual(columns(line), 80)
         self.exits(1, "job", "show", new_id())
@@ -265,7 +286,8 @@ class Configurations(unittest.TestCase):
         cls.stack = Stack(folder=cls.folder.name)
         cls.stack.write_config()
         (cls.stack.folder / "keys").mkdir()
-        for kind, name in (("intake", "intake.key"), ("codes", "codes.keys"), ("fingerprint", "fingerprint.keys")):
+        for kind, name in (("intake", "intake.key"), ("codes", "codes.keys"),
+                           ("fingerprint", "fingerprint.keys")):
             cls.stack.certq("key", "generate", kind, cls.stack.folder / "keys" / name)
         cls.stack.certq("ca", "init", "--test")
 
@@ -287,15 +309,18 @@ class Configurations(unittest.TestCase):
                 ("retry: {first: 200ms", "retry: {first: soon", "retry.first"),
                 ("scrypt: {ln: 12", "scrypt: {ln: many", "scrypt.ln"),
                 ("  name: certq\n", "  name: certq\n  nmae: certq\n", "nmae"),
-                ("testing: {settable_clock: true}", "testing: {settable_clock: perhaps}", "testing.settable_clock"),
+                ("testing: {settable_clock: true}", "testing: {settable_clock: perhaps}",
+                 "testing.settable_clock"),
                 ("  from: certq@example.jp", "  from: 7 8", "mail.from"),
                 ("broker:\n", "broker: [\n", None), ("intake:", "intake:\tx", None),
-                ("code_keyring: keys/codes.keys", "code_keyring: keys/codes.keys\ncode_keyring: x", "code_keyring"))
+                ("code_keyring: keys/codes.keys", "code_keyring: keys/codes.keys\ncode_keyring: x",
+                 "code_keyring"))
         path = self.stack.folder / "broken.yaml"
         for old, new, key in rows:
             self.assertIn(old, good)
             path.write_text(good.replace(old, new, 1))
-            line = 1 + next(i for i, (a, b) in enumerate(zip(good.splitlines() + [""], path.read_text().splitlines()))
+            line = 1 + next(i for i, (a, b) in enumerate(zip(good.splitlines() + [""],
+                                                             path.read_text().splitlines()))
                             if a != b)
             for argv in self.programs(path):
                 with self.subTest(new=new, program=argv[0].name):
@@ -311,10 +336,12 @@ class Configurations(unittest.TestCase):
     def test_a_product_that_contradicts_itself_is_refused(self):
         rows = (("  approval: none", "  approval: perhaps", "approval"),
                 ("  retrieve: [email, password, code]", "  retrieve: [user_id, password, code]", None),
-                ("zone: Asia/Tokyo ", "zone: Asia/Nowhere ", "zone"), ("  issuer: person-ca", "  issuer: no-such-ca", "issuer"),
+                ("zone: Asia/Tokyo ", "zone: Asia/Nowhere ", "zone"),
+                ("  issuer: person-ca", "  issuer: no-such-ca", "issuer"),
                 ("code:\n  days: none                    # a code stays good until it is used or replaced (ours)\n"
                  "  resend: operator              # A11\n", "code: none\n", None),
-                ("  term: 760 days", "  term: 760 fortnights", "term"), ("validity:", "validty:", "validty"),
+                ("  term: 760 days", "  term: 760 fortnights", "term"),
+                ("validity:", "validty:", "validty"),
                 ("languages: [ja, en]", "languages: [xx]", "languages"))
         for old, new, key in rows:
             with self.subTest(new=new), tempfile.TemporaryDirectory(prefix="certq-products-") as folder:
@@ -352,7 +379,8 @@ class Configurations(unittest.TestCase):
         key = self.stack.folder / "keys" / "codes.keys"
         os.chmod(key, 0o644)
         try:
-            done = self.run_program([BUILD / "workers" / "certq-worker", "--config", self.stack.config_path(),
+            done = self.run_program([BUILD / "workers" / "certq-worker", "--config",
+                                     self.stack.config_path(),
                                      "--kinds", "issue"])
         finally:
             os.chmod(key, 0o600)

@@ -123,7 +123,8 @@ class Delayed(FaultCase):
         load.finish()
         check_exactly_once(self, self.stack, load, more)
         until("the slow one serves again", lambda: any(
-            w["name"] == "slow" and w["silent_ms"] < 3000 for w in self.stack.certq_json("worker", "list")))
+            w["name"] == "slow" and w["silent_ms"] < 3000 for w in self.stack.certq_json("worker",
+                                                                                         "list")))
         self.stack.drain()
 
     def test_a_worker_dies_between_commit_and_report(self):
@@ -156,7 +157,8 @@ class Delayed(FaultCase):
         load.wait_for(20)  # by way of the other one, or of the history
         line.release()
         until("the late one is heard", lambda: any(
-            w["name"] == "late" and w["silent_ms"] < 3000 for w in self.stack.certq_json("worker", "list")))
+            w["name"] == "late" and w["silent_ms"] < 3000 for w in self.stack.certq_json("worker",
+                                                                                         "list")))
         load.finish()
         check_exactly_once(self, self.stack, load)
         after = dict(self.stack.sql("SELECT LOWER(HEX(id)), LOWER(HEX(group_id)) FROM job_history"))
@@ -273,7 +275,8 @@ class Races(FaultCase):
         for _ in range(10):
             people = self.people(8)
             retrieve = [who.retrieve_args(csr=self.csrs[0]) for who in people]
-            revoke = [{"certificate": who.certificate, "reason": "superseded", "by": OPERATOR} for who in people]
+            revoke = [{"certificate": who.certificate, "reason": "superseded",
+                       "by": OPERATOR} for who in people]
             retrieved = [self.client.submit("retrieve", args) for args in retrieve]
             self.apart(80)
             revoked = [self.other.submit("revoke", args) for args in revoke]
@@ -308,7 +311,8 @@ class Races(FaultCase):
                 won = next(x["result"] for x in answers if x["state"] == "done")
                 kept = self.stack.sql("SELECT LOWER(HEX(der)) FROM certificate WHERE id = "
                                       f"UNHEX('{uuid_hex(who.certificate)}')")[0][0]
-                self.assertEqual(kept, openssl("x509", "-outform", "DER", stdin=won["pem"].encode()).stdout.hex())
+                self.assertEqual(kept, openssl("x509", "-outform", "DER",
+                                               stdin=won["pem"].encode()).stdout.hex())
         self.stack.drain()
 
     def test_wrong_passwords_at_two_workers_are_all_counted(self):

@@ -47,7 +47,8 @@ class Input(StackCase):
 
     def test_messages_that_are_no_requests(self):
         before = self.counts()
-        rows = ([b"MDPC02"], [b"MDPC02", b"\x01"], [b"MDPC02", b"\x01", b""], [b"MDPC09", b"\x01", b"noop", b"{}"],
+        rows = ([b"MDPC02"], [b"MDPC02", b"\x01"], [b"MDPC02", b"\x01", b""],
+                [b"MDPC09", b"\x01", b"noop", b"{}"],
                 [b"", b""], [b""], [b"\xff" * 300], [b"MDPC02", b"\x01", b"x" * 65, b"{}"],
                 [b"MDPC02", b"\x01", b"no\xff", b"{}"], [b"MDPC02", b"\x01", b"no op", b"{}"])
         for frames in rows:
@@ -63,7 +64,8 @@ class Input(StackCase):
         good = self.body()
         text = good.decode()
         rows = {
-            "empty": (b"", []), "cut off": (good[:-1], ["cut off"]), "cut off in a string": (good[:40], ["cut off"]),
+            "empty": (b"", []), "cut off": (good[:-1], ["cut off"]),
+            "cut off in a string": (good[:40], ["cut off"]),
             "text after it": (good + b"x", []), "two": (good + good, []), "a list": (b"[]", ["object"]),
             "a number": (b"7", []), "no JSON": (b"hello", []),
             "not UTF-8": (good.replace("花".encode(), b"\xe8\x8a"), ["utf-8"]),
@@ -77,13 +79,19 @@ class Input(StackCase):
             "id is no UUID": (self.body(id="7"), ["id"]), "id is a number": (self.body(id=7), ["id"]),
             "id of zeros": (self.body(id="00000000-0000-0000-0000-000000000000"), ["id"]),
             "an old id": (self.body(id="01500000-0000-7000-8000-000000000001"), ["id"]),
-            "args is a list": (self.body(args=[]), ["args"]), "args is a text": (self.body(args="x"), ["args"]),
-            "at is no time": (self.body(at="tomorrow"), ["at"]), "at without a zone": (self.body(at="2027-01-01T00:00:00"), ["at"]),
+            "args is a list": (self.body(args=[]), ["args"]),
+            "args is a text": (self.body(args="x"), ["args"]),
+            "at is no time": (self.body(at="tomorrow"), ["at"]),
+            "at without a zone": (self.body(at="2027-01-01T00:00:00"), ["at"]),
             "at is no day": (self.body(at="2027-02-30T00:00:00Z"), ["at"]),
-            "priority too high": (self.body(priority=10), ["priority"]), "priority below": (self.body(priority=-1), ["priority"]),
-            "priority is a text": (self.body(priority="5"), ["priority"]), "priority 1.5": (self.body(priority=1.5), ["priority"]),
+            "priority too high": (self.body(priority=10), ["priority"]),
+            "priority below": (self.body(priority=-1), ["priority"]),
+            "priority is a text": (self.body(priority="5"), ["priority"]),
+            "priority 1.5": (self.body(priority=1.5), ["priority"]),
             "a secret that is a number": (self.body(args={"password": 7}), ["password"]),
-            "nested too deep": (self.body(args={}).replace(b"{}", b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"), []),
+            "nested too deep": (self.body(args={}).replace(b"{}",
+                                                           b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"),
+                                                           []),
         }
         for name, (body, words) in rows.items():
             with self.subTest(name):
@@ -94,9 +102,11 @@ class Input(StackCase):
     def test_too_large_and_unknown(self):
         before = self.counts()
         big = self.body(args={**self.args, "note": "x" * (2 << 20)})
-        rows = (("issue", big, "too-large", ["args"]), ("issue", self.body(args={"a": "x" * 70000}), "too-large", ["args"]),
+        rows = (("issue", big, "too-large", ["args"]), ("issue", self.body(args={"a": "x" * 70000}),
+                                                        "too-large", ["args"]),
                 ("no-such-kind", self.body(), "unknown-kind", ["no-such-kind"]),
-                ("ISSUE", self.body(), "unknown-kind", ["ISSUE"]), ("mail", self.body(), "forbidden", ["mail"]))
+                ("ISSUE", self.body(), "unknown-kind", ["ISSUE"]),
+                ("mail", self.body(), "forbidden", ["mail"]))
         for kind, body, code, words in rows:
             with self.subTest(kind=kind, code=code):
                 self.rejected(self.send(kind, body), code, *words)
@@ -122,9 +132,11 @@ class Input(StackCase):
             ({**self.args, "password": None, "subscriber": {"language": "ja"}},
              {"password", "subscriber.email", "subscriber.name.ja", "subscriber.name.latin",
               "subscriber.organisation.ja", "subscriber.organisation.latin"}),
-            ({**self.args, "subscriber": {**subscriber, "email": "no address", "name": {"ja": "花子", "latin": "花子"}}},
+            ({**self.args, "subscriber": {**subscriber, "email": "no address",
+                                          "name": {"ja": "花子", "latin": "花子"}}},
              {"subscriber.email", "subscriber.name.latin"}),
-            ({**self.args, "subscriber": {**subscriber, "email": "a@b\r\nBcc: c@example.jp"}}, {"subscriber.email"}),
+            ({**self.args, "subscriber": {**subscriber, "email": "a@b\r\nBcc: c@example.jp"}},
+             {"subscriber.email"}),
             ({**self.args, "subscriber": {**subscriber, "language": "xx"}}, {"subscriber.language"}),
             ({**self.args, "subscriber": {**subscriber, "name": "花子"}}, {"subscriber.name"}),
             ({**self.args, "subscriber": {**subscriber, "name": {"ja": 7, "latin": ["x"]}}},
@@ -154,7 +166,8 @@ class Input(StackCase):
             error = self.run_refused("retrieve", {k: v for k, v in args.items() if k != name})
             self.assertEqual(set(error["fields"]), {name})
         rows = (({}, {"email", "csr"}), ({"email": who.email}, {"password", "code", "csr"}),
-                ({**args, "csr": "x", "extra": 1}, {"csr", "extra"}), ({**args, "code": "x", "csr": 7}, {"code", "csr"}),
+                ({**args, "csr": "x", "extra": 1}, {"csr", "extra"}),
+                ({**args, "code": "x", "csr": 7}, {"code", "csr"}),
                 ({**args, "code": "", "password": "", "csr": ""}, {"code", "password", "csr"}),
                 ({"email": who.email, "csr": "x", "password": "x"}, {"code", "csr"}))
         for wrong, fields in rows:
@@ -169,8 +182,10 @@ class Input(StackCase):
 
     def test_wrong_requests_of_operators(self):
         before = self.counts()
-        rows = (("revoke", {}, {"certificate"}), ("revoke", {"reason": "superseded", "certificate": 7}, {"certificate"}),
-                ("decide", {}, {"subject", "decision"}), ("decide", {"subject": "x", "decision": "y"}, {"subject", "decision"}),
+        rows = (("revoke", {}, {"certificate"}), ("revoke", {"reason": "superseded", "certificate": 7},
+                                                  {"certificate"}),
+                ("decide", {}, {"subject", "decision"}), ("decide", {"subject": "x", "decision": "y"},
+                                                          {"subject", "decision"}),
                 ("crl", {"issuer": "no-such-ca"}, {"issuer"}), ("crl", {"issuer": 7}, {"issuer"}))
         for kind, args, fields in rows:
             with self.subTest(kind=kind, args=args):

@@ -18,7 +18,8 @@ class MailFaults(StackCase):
         cls.behave = stack.folder / "behave.json"
         cls.catcher = stack.start_catcher("--behave", cls.behave)
         cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker("issue,decide,lookup,retrieve,revoke,crl,inspect", name="worker")
+        cls.worker = stack.start_worker("issue,decide,lookup,retrieve,revoke,crl,inspect",
+                                        name="worker")
         cls.mail_worker = stack.start_worker("mail", name="mail")
 
     def setUp(self):
@@ -90,15 +91,18 @@ class MailFaults(StackCase):
     # --- the server at each command ---
 
     def test_everything_is_put_off_for_a_while(self):
-        rows = {"CONNECT": "421 4.3.2 not now +drop", "EHLO": "421 4.3.2 closing +drop", "MAIL": "451 4.3.0 later",
-                "RCPT": "450 4.2.1 later", "DATA": "452 4.3.1 full", "EOM": "451 4.3.0 later", "RSET": "421 bye +drop",
+        rows = {"CONNECT": "421 4.3.2 not now +drop", "EHLO": "421 4.3.2 closing +drop",
+                "MAIL": "451 4.3.0 later",
+                "RCPT": "450 4.2.1 later", "DATA": "452 4.3.1 full", "EOM": "451 4.3.0 later",
+                "RSET": "421 bye +drop",
                 "BODY": "drop"}
         for command, action in rows.items():
             with self.subTest(command):
                 self.be(**{command: action})
                 people = self.applied(3)
                 if command != "RSET":  # it may not be needed
-                    until("it was tried", lambda: all((self.mail_of(w) or {}).get("tries", 0) >= 1 for w in people))
+                    until("it was tried", lambda: all((self.mail_of(w) or {}).get("tries",
+                                                                                  0) >= 1 for w in people))
                     self.assertEqual([w.email for w in people if mails_to(self.stack, w.email)], [])
                 self.be()
                 self.sent(people)
@@ -129,7 +133,8 @@ class MailFaults(StackCase):
         self.be()
         self.sent([bad])
         mails = mails_to(self.stack, bad.email)
-        self.assertEqual(len({(m["Message-ID"], m["Date"], m["Subject"], m["To"], m["From"]) for m in mails}), 1)
+        self.assertEqual(len({(m["Message-ID"], m["Date"], m["Subject"], m["To"],
+                               m["From"]) for m in mails}), 1)
         self.assertEqual(len({CODE.search(body_of(m)).group() for m in mails}), 1)
 
     def test_a_server_that_never_answers(self):
@@ -146,7 +151,8 @@ class MailFaults(StackCase):
     def test_the_server_is_down_then_up(self):
         self.assertEqual(self.catcher.stop(), 0)
         people = self.applied(5)
-        until("they were tried", lambda: all((self.mail_of(w) or {}).get("tries", 0) >= 1 for w in people))
+        until("they were tried", lambda: all((self.mail_of(w) or {}).get("tries",
+                                                                         0) >= 1 for w in people))
         type(self).catcher = self.stack.start_catcher("--behave", self.behave)
         self.sent(people)
 

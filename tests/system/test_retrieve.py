@@ -7,7 +7,8 @@ import time
 import unittest
 
 from harness import make_key_and_csr, new_id, until
-from people import (CODE, FULL_WIDTH, WELL_FORMED, Applicant, StackCase, body_of, hashed, openssl, parse,
+from people import (CODE, FULL_WIDTH, WELL_FORMED, Applicant, StackCase, body_of, hashed, openssl,
+                    parse,
                     raw_mails_to)
 
 
@@ -26,7 +27,8 @@ class Retrieve(StackCase):
     def test_association_from_application_to_certificate(self):
         who = Applicant(self.stack)
         result = who.issue(self.client)
-        self.assertEqual(set(result), {"application", "certificate", "state", "chargeable", "charge_reason"})
+        self.assertEqual(set(result), {"application", "certificate", "state", "chargeable",
+                                       "charge_reason"})
         self.assertEqual(result["state"], "code-queued")
         self.assertIs(result["chargeable"], True)
         self.assertTrue(result["charge_reason"])
@@ -58,10 +60,12 @@ class Retrieve(StackCase):
                 folder / "chain.pem", folder / "got.pem")
         parts = got["pem"] + (folder / "ca" / "person-ca.pem").read_text() + (folder / "ca" / "root.pem").read_text()
         (folder / "all.pem").write_text(parts)
-        certtool = subprocess.run(["certtool", "--verify", "--load-ca-certificate", folder / "ca" / "root.pem",
+        certtool = subprocess.run(["certtool", "--verify", "--load-ca-certificate",
+                                   folder / "ca" / "root.pem",
                                    "--infile", folder / "all.pem"], capture_output=True, text=True)
         self.assertEqual(certtool.returncode, 0, certtool.stdout + certtool.stderr)
-        text = openssl("x509", "-noout", "-subject", "-serial", "-ext", "subjectAltName,basicConstraints,keyUsage,"
+        text = openssl("x509", "-noout", "-subject", "-serial", "-ext",
+                       "subjectAltName,basicConstraints,keyUsage,"
                        "extendedKeyUsage,crlDistributionPoints", "-nameopt", "utf8,sep_comma_plus",
                        stdin=got["pem"].encode()).stdout.decode()
         self.assertIn(f"subject={subject}\n", text)
@@ -176,7 +180,8 @@ class Retrieve(StackCase):
         errors = {}
         for name, args in rows.items():
             error = self.refused(self.client.run("retrieve", args))
-            errors.setdefault((error["code"], error["message"], str(error.get("fields"))), []).append(name)
+            errors.setdefault((error["code"], error["message"], str(error.get("fields"))),
+                              []).append(name)
         self.assertEqual(len(errors), 1, errors)
         self.done(who.retrieve(self.client))
         self.refused(gone.retrieve(self.client, code=gone_code))
@@ -189,7 +194,8 @@ class Retrieve(StackCase):
         who = self.issued()
         first = self.refused(who.retrieve(self.client, password="wrong"))
         for attempt in range(4):
-            self.assertEqual(self.refused(who.retrieve(self.client, password=f"wrong {attempt}")), first)
+            self.assertEqual(self.refused(who.retrieve(self.client, password=f"wrong {attempt}")),
+                             first)
         self.assertEqual(self.refused(who.retrieve(self.client)), first)
         self.assertEqual(self.row(who.certificate)[0], "awaiting-retrieval")
 
@@ -248,7 +254,8 @@ class Retrieve(StackCase):
         for name, (kind, args, more) in rows.items():
             with self.subTest(name), self.stack.client() as another:
                 answer = another.run(kind, args, id=id, **more)
-                self.assertEqual((answer["state"], answer["error"]["code"]), ("rejected", "conflict"), answer)
+                self.assertEqual((answer["state"], answer["error"]["code"]), ("rejected", "conflict"),
+                                 answer)
         self.assertEqual(self.stack.count("application", f"job = UNHEX('{id.replace('-', '')}')"), 1)
         with self.stack.client() as another:  # the order of members and the priority are not content
             reordered = dict(reversed(list(who.issue_args().items())))
@@ -291,7 +298,8 @@ class Retrieve(StackCase):
         result = self.done(self.client.run("lookup", credentials))
         self.assertEqual(len(result["certificates"]), 1)
         entry = result["certificates"][0]
-        for name, value in {"certificate": got["certificate"], "serial": got["serial"], "email": who.email,
+        for name, value in {"certificate": got["certificate"], "serial": got["serial"],
+                            "email": who.email,
                             "not_before": got["not_before"], "not_after": got["not_after"],
                             "name": "〇〇 花子", "common_name": "Hanako Maru",
                             "organisation": "〇〇株式会社"}.items():
@@ -307,7 +315,8 @@ class Retrieve(StackCase):
         who = self.issued()
         for by in ({"role": "subscriber", "how": "credentials"}, {"role": "contact", "how": "session"}):
             with self.subTest(by=by):
-                answer = self.client.run("revoke", {"certificate": who.certificate, "reason": "keyCompromise",
+                answer = self.client.run("revoke", {"certificate": who.certificate,
+                                                    "reason": "keyCompromise",
                                                     "by": by})
                 self.refused(answer)
         self.assertEqual(self.row(who.certificate)[0], "awaiting-retrieval")

@@ -22,7 +22,8 @@ SESSION = "Cf1-banking-Ys0-guillemot"
 def shapes(secret):
     """The forms in which a secret may lie about: itself, without hyphens, escaped, base64 at each offset, hex."""
     found = set()
-    for text in {secret, secret.replace("-", ""), secret.replace("-", "").lower(), secret.lower(), secret.upper()}:
+    for text in {secret, secret.replace("-", ""), secret.replace("-", "").lower(), secret.lower(),
+                 secret.upper()}:
         raw = text.encode()
         found |= {raw, raw.hex().encode(), raw.hex().upper().encode()}
         if not text.isascii():
@@ -38,7 +39,8 @@ def files_with(needles, folder, but=()):
     """Paths below folder in whose bytes one of the needles stands (grep reads them raw)."""
     patterns = [b"-e" + n for n in sorted(needles)]
     done = subprocess.run([b"grep", b"-rlaF", *[b"--exclude-dir=" + b.encode() for b in but], *patterns,
-                           str(folder).encode()], capture_output=True, env={**os.environ, "LC_ALL": "C"})
+                           str(folder).encode()], capture_output=True,
+                           env={**os.environ, "LC_ALL": "C"})
     assert done.returncode in (0, 1), done.stderr
     return sorted(done.stdout.decode().splitlines())
 
@@ -76,7 +78,8 @@ class Secrets(StackCase):
             self.refused(who.retrieve(self.client, csr="no csr"))
         self.done(who.retrieve(self.client))
         if who.product == "association":
-            self.client.run("lookup", {"email": who.email, "password": who.password, "code": self.codes[-1]})
+            self.client.run("lookup", {"email": who.email, "password": who.password,
+                                       "code": self.codes[-1]})
             self.client.run("lookup", {"email": who.email, "password": WRONG, "code": self.codes[-1]})
 
     def people(self):
@@ -96,14 +99,16 @@ class Secrets(StackCase):
         password, code = self.file(SEALED), None
         args = who.issue_args()
         del args["password"]
-        self.stack.certq("submit", "issue", "--args", self.json_file(args), "--secret", f"password={password}",
+        self.stack.certq("submit", "issue", "--args", self.json_file(args), "--secret",
+                         f"password={password}",
                          "--wait=30")
         self.codes.append(who.code())
         code = self.file(self.codes[-1])
         args = {"email": who.email, "csr": who.csr}
         for secret in (self.file(WRONG), password):
             done = self.stack.certq("submit", "retrieve", "--args", self.json_file(args), "--secret",
-                                    f"password={secret}", "--secret", f"code={code}", "--wait=30", check=False)
+                                    f"password={secret}", "--secret", f"code={code}", "--wait=30",
+                                    check=False)
             for word in (SEALED, self.codes[-1], WRONG):
                 self.assertNotIn(word, done.stdout + done.stderr)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -113,17 +118,23 @@ class Secrets(StackCase):
 
     def bad_requests(self, who):
         """Secrets in requests that are refused, at places where they do not belong, in broken bodies."""
-        for kind, args in (("no-such-kind", {"password": PLAIN}), ("retrieve", {"password": PLAIN, "code": PLAIN}),
-                           ("issue", {"product": "no-such", "password": PLAIN, "subscriber": {"password": PLAIN}}),
-                           ("noop", {"deep": [{"password": PLAIN}]}), ("retrieve", {"password": PLAIN + "\0"}),
+        for kind, args in (("no-such-kind", {"password": PLAIN}),
+                           ("retrieve", {"password": PLAIN, "code": PLAIN}),
+                           ("issue", {"product": "no-such", "password": PLAIN,
+                                      "subscriber": {"password": PLAIN}}),
+                           ("noop", {"deep": [{"password": PLAIN}]}),
+                           ("retrieve", {"password": PLAIN + "\0"}),
                            ("retrieve", {"password": {"sealed": base64.b64encode(PLAIN.encode()).decode()}}),
-                           ("retrieve", {"password": {"sealed": PLAIN}}), ("retrieve", {"code": {"scrypt": PLAIN}}),
-                           ("retrieve", {"password": {"scrypt": PLAIN}}), ("retrieve", {"password": [PLAIN]})):
+                           ("retrieve", {"password": {"sealed": PLAIN}}),
+                           ("retrieve", {"code": {"scrypt": PLAIN}}),
+                           ("retrieve", {"password": {"scrypt": PLAIN}}),
+                           ("retrieve", {"password": [PLAIN]})):
             id = new_id()
             self.client.send(kind, {"id": id, "args": args})
             self.answer()
         body = json.dumps({"id": new_id(), "args": {"password": PLAIN}}).encode()
-        for broken in (body[:-1], body[:-3], body + b"x", body.replace(b"args", b"argh"), body.replace(b"{", b"[")):
+        for broken in (body[:-1], body[:-3], body + b"x", body.replace(b"args", b"argh"),
+                       body.replace(b"{", b"[")):
             self.client.send("retrieve", broken)
             self.answer()
 
@@ -158,17 +169,20 @@ class Secrets(StackCase):
         user = ["--no-defaults", f"--socket={self.stack.socket}", "--user=certq_admin", "--password="
                 + (self.stack.database / "passwords" / "certq_admin").read_text().strip()]
         for name, options in (("dump", []), ("hexdump", ["--hex-blob"])):
-            done = subprocess.run(["mariadb-dump", *user, *options, "certq"], capture_output=True, check=True)
+            done = subprocess.run(["mariadb-dump", *user, *options, "certq"], capture_output=True,
+                                  check=True)
             (self.stack.folder / f"{name} {when}.sql").write_bytes(done.stdout)
         logs = sorted((self.stack.database / "data").glob("binlog.0*"))
         self.assertTrue(logs)
-        done = subprocess.run(["mariadb-binlog", "--no-defaults", "-vv", "--base64-output=decode-rows", *logs],
+        done = subprocess.run(["mariadb-binlog", "--no-defaults", "-vv", "--base64-output=decode-rows",
+                               *logs],
                               capture_output=True, check=True)
         (self.stack.folder / f"binlog {when}.txt").write_bytes(done.stdout)
 
     def look(self, who, when):
         """Nothing secret in any file of the installation; and the look would have found it."""
-        known = {os.path.relpath(p, self.stack.folder) for p in files_with({who.email.encode()}, self.stack.folder)}
+        known = {os.path.relpath(p, self.stack.folder) for p in files_with({who.email.encode()},
+                                                                           self.stack.folder)}
         pages = ["mariadb/data/certq/subscriber.ibd"] if when == "at the end" else []  # written out by then
         for name in (f"dump {when}.sql", f"binlog {when}.txt", "mariadb/data/ib_logfile0",
                      "mariadb/data/binlog.000001", *pages):
@@ -192,7 +206,8 @@ class Secrets(StackCase):
         shutil.copytree(self.stack.folder / "keys", folder / "keys")
         shutil.copytree(self.stack.folder / "ca", folder / "ca")
         shutil.copytree(self.stack.database / "passwords", folder / "passwords")
-        text = self.stack.config_path().read_text().replace(f"{self.stack.database}/passwords", "passwords")
+        text = self.stack.config_path().read_text().replace(f"{self.stack.database}/passwords",
+                                                            "passwords")
         for port, kind in zip(self.stack.ports[0], ("clients", "workers", "http")):
             text = text.replace(f"  {kind}: tcp://127.0.0.1:{port}", f"  {kind}: tcp://127.0.0.1:*")
         text = text.replace(f"http: 127.0.0.1:{self.stack.ports[0][2]}", "http: none")
@@ -202,7 +217,8 @@ class Secrets(StackCase):
         os.chmod(self.stack.database, 0o711)
         nobody = {"user": 65534, "group": 65534, "env": {"ASAN_OPTIONS": "detect_leaks=0"}}
         started = [self.stack.start("nobody-worker", [BUILD / "workers" / "certq-worker", "--config",
-                                    folder / "certq.yaml", "--kinds", "retrieve", "--name", "nobody"], **nobody),
+                                    folder / "certq.yaml", "--kinds", "retrieve", "--name", "nobody"],
+                                    **nobody),
                    self.stack.start("nobody-broker", [BUILD / "broker" / "certq-broker", "--config",
                                     folder / "certq.yaml"], **nobody)]
         control = self.stack.start("nobody-sleep", ["sleep", "60"], user=65534, group=65534)
