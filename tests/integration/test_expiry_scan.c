@@ -198,6 +198,25 @@ static void test_now_is_the_day_of_acceptance(void **state UNUSED)
     assert_non_null(strstr(after, "\"30\":1"));
 }
 
+/* As of a day gone by: what has expired since is told to nobody, and days are counted from now. */
+static void test_an_earlier_day(void **state UNUSED)
+{
+    people("online-banking", 1, 1, "valid", "2027-04-01T14:59:59Z");
+    people("online-banking", 2, 2, "valid", "2027-04-05T14:59:59Z");
+    clock_set_shift_ms(end_ms("2027-04-03T00:00:00Z") - clock_now_ms());
+    AUTO_TEXT dry = scan_as(worker, lab.broker,
+        scan_of("2027-03-26", ", 'product': 'online-banking', 'dry_run': true"));
+    AUTO_TEXT real =
+        scan_as(worker, lab.broker, scan_of("2027-03-26", ", 'product': 'online-banking'"));
+    clock_set_shift_ms(0);
+    assert_non_null(strstr(dry, "\"scanned\":2"));
+    assert_non_null(strstr(real, "\"scanned\":1"));
+    assert_int_equal(number("SELECT COUNT(*) FROM job WHERE kind = 'mail' AND args LIKE "
+                            "'%%user2@example.jp%%あと2日%%'"),
+        1);
+    assert_int_equal(number("SELECT COUNT(*) FROM job WHERE kind = 'mail'"), 1);
+}
+
 static void test_bad_requests(void **state UNUSED)
 {
     static const struct {
@@ -376,6 +395,7 @@ int main(void)
         cmocka_unit_test_setup(test_skipped_with_the_reason, empty),
         cmocka_unit_test_setup(test_a_dry_run_writes_nothing, empty),
         cmocka_unit_test_setup(test_now_is_the_day_of_acceptance, empty),
+        cmocka_unit_test_setup(test_an_earlier_day, empty),
         cmocka_unit_test_setup(test_bad_requests, empty),
         cmocka_unit_test_setup(test_killed_between_chunks, empty),
         cmocka_unit_test_setup(test_two_at_once, empty),

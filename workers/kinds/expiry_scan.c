@@ -120,6 +120,9 @@ static int find_due(struct scan *s, struct err *err)
         if (s->only && policy != s->only)
             continue;
         size_t n = notice_bands(policy, as_of_ms(s, policy), bands);
+        for (size_t k = 0; k < n && !s->is_dry; k++) /* nobody is told of what is over by now */
+            if (bands[k].from_ms < s->decision.now_ms)
+                bands[k].from_ms = s->decision.now_ms / 1000 * 1000;
         for (size_t k = 0; k < n; k++) {
             const size_t first = s->ids.length / sizeof(struct uuid);
             if (notice_find_due(s->worker->db, policy->name, &bands[k], &s->ids, err))
@@ -177,16 +180,15 @@ static void decide_one(struct scan *s, const struct chunk *c, struct notice_fact
     struct work *k, struct plan *plan)
 {
     struct notice notices[NOTICES_MOST];
-    struct decision d = s->decision;
+    struct decision d = s->decision; /* mails count from the day they are sent */
     d.ports = &s->ports.ports;
-    d.now_ms = as_of_ms(s, c->policy);
     f->policy = c->policy;
     const size_t n = notice_decide(f, c->days, notices);
     for (size_t i = 0; i < n; i++) {
         const struct uuid *mail = NULL;
         if (s->is_dry) {
             scan_tally_reason(s->tally, c->policy->name, notices[i].reason, 1);
-            scan_tally_list(s->tally, f, &notices[i], d.now_ms);
+            scan_tally_list(s->tally, f, &notices[i], as_of_ms(s, c->policy));
         } else if (notices[i].reason == NOTICE_WANTED) {
             plan_followup(
                 plan, KIND_MAIL, JOB_PRIORITY_DEFAULT, 0, notice_mail(&d, f, &notices[i]));
