@@ -226,8 +226,13 @@ class Stack:
     def mariadb(self, verb):
         options = ["--small"] if verb == "start" else []
         options += ["--binlog"] if self.binlog and verb == "start" else []
-        subprocess.run([SOURCE / "scripts" / "mariadb", verb, self.database, *options], check=True,
-                       stdout=subprocess.DEVNULL)
+        done = subprocess.run([SOURCE / "scripts" / "mariadb", verb, self.database, *options],
+                              capture_output=True, text=True)
+        if done.returncode:
+            logs = "".join(path.read_text(errors="replace")[-3000:]
+                           for name in ("install.log", "mariadbd.log")
+                           if (path := self.database / name).exists())
+            raise AssertionError(f"mariadb {verb}: {done.stderr}{logs}")
 
     def kill_mariadb(self):
         pid = int((self.database / "mariadbd.pid").read_text())
