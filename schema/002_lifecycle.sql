@@ -36,3 +36,14 @@ CREATE TABLE schedule (
     created_ms BIGINT      NOT NULL,
     PRIMARY KEY (schedule, tick_ms)
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
+
+-- ---- Compromised keys ----
+
+-- Keys that were reported compromised, by the SHA-256 of their SubjectPublicKeyInfo: no certificate
+-- is ever issued for one again, whoever asks.
+CREATE TABLE compromised_key (
+    spki_sha256 BINARY(32) NOT NULL PRIMARY KEY,
+    certificate BINARY(16) NOT NULL,
+    job         BINARY(16) NOT NULL,
+    reported_ms BIGINT     NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;

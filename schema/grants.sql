@@ -24,6 +24,7 @@ GRANT SELECT, INSERT ON {database}.revocation TO {worker};
 GRANT SELECT, INSERT ON {database}.crl TO {worker};
 GRANT SELECT ON {database}.mail TO {worker};
 GRANT SELECT, INSERT ON {database}.notice TO {worker};
+GRANT SELECT, INSERT ON {database}.compromised_key TO {worker};
 GRANT SELECT, INSERT ON {database}.audit TO {worker};
 GRANT SELECT ON {database}.schema_version TO {worker};
 GRANT SELECT ON {database}.seq_0_to_1023 TO {worker};

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "db/job_store.h"
 #include "kind_ops.h"
 #include "store/application_store.h"
 #include "store/audit_store.h"
@@ -123,6 +124,41 @@ void unit_add(struct unit *u, struct aggregate *a)
     map_put(u->by_id, &a->subscriber.id, a);
 }
 
+int unit_key_taken(
+    struct unit *u, const char *product, const char *unit_key, bool *ret, struct err *err)
+{
+    struct subscriber_hit hit = {0};
+    size_t n = 0;
+    *ret = unit_find_key(u, product, unit_key) != NULL;
+    if (*ret)
+        return 0;
+    if (subscriber_find_unit(u->db, product, unit_key, &hit, &n, err))
+        return -1;
+    /* One that is in this unit under another key has just given this one up. */
+    *ret = n && !unit_find(u, &hit.id);
+    free(hit.password);
+    return 0;
+}
+
+static bool is_compromised_now(const struct certificate *c)
+{
+    return !uuid_is_zero(&c->revoked_by) && c->reason == REASON_KEY_COMPROMISE && c->has_request;
+}
+
+int unit_key_compromised(
+    struct unit *u, const uint8_t spki_sha256[static 32], bool *ret, struct err *err)
+{
+    for (size_t i = 0; i < u->count; i++)
+        for (size_t k = 0; k < u->aggregates[i]->certificate_count; k++) {
+            const struct certificate *c = u->aggregates[i]->certificates[k];
+            if (is_compromised_now(c) && memcmp(c->spki_sha256, spki_sha256, 32) == 0) {
+                *ret = true;
+                return 0;
+            }
+        }
+    return compromised_key_find(u->db, spki_sha256, ret, err);
+}
+
 int unit_load_der(struct unit *u, struct certificate *c, struct err *err)
 {
     return c->der.length ? 0 : certificate_load_der(u->db, &c->id, &c->der, err);
@@ -160,7 +196,7 @@ static void rows_add(struct rows *r, const void *row)
 
 struct writes {
     struct rows subscribers[ROW_NEW + 1], applications[ROW_NEW + 1], certificates[ROW_NEW + 1];
-    struct rows revocations;
+    struct rows revocations, compromised;
 };
 
 static void gather_aggregate(struct writes *w, const struct aggregate *a)
@@ -173,6 +209,8 @@ static void gather_aggregate(struct writes *w, const struct aggregate *a)
         rows_add(&w->certificates[c->row], c);
         if (!uuid_is_zero(&c->revoked_by))
             rows_add(&w->revocations, c);
+        if (is_compromised_now(c))
+            rows_add(&w->compromised, c);
     }
 }
 
@@ -186,7 +224,8 @@ static int write_rows(struct db *db, const struct writes *w, struct err *err)
                    application_update(db, ROWS(application, w->applications[ROW_CHANGED]), err) ||
                    certificate_insert(db, ROWS(certificate, w->certificates[ROW_NEW]), err) ||
                    certificate_update(db, ROWS(certificate, w->certificates[ROW_CHANGED]), err) ||
-                   revocation_insert(db, ROWS(certificate, w->revocations), err)
+                   revocation_insert(db, ROWS(certificate, w->revocations), err) ||
+                   compromised_key_insert(db, ROWS(certificate, w->compromised), err)
                ? -1
                : 0;
 }
@@ -199,6 +238,7 @@ static void writes_free(struct writes *w)
         free(w->certificates[row].items);
     }
     free(w->revocations.items);
+    free(w->compromised.items);
 }
 
 static int write_audit(struct unit *u, struct task *const *tasks, size_t n, struct err *err)
@@ -211,6 +251,19 @@ static int write_audit(struct unit *u, struct task *const *tasks, size_t n, stru
     return result;
 }
 
+static int cancel_followups(struct unit *u, struct task *const *tasks, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct plan *p = &tasks[i]->plan;
+        for (size_t at = 0; at < p->cancel_count; at += DB_IDS_MOST) {
+            size_t some = p->cancel_count - at < DB_IDS_MOST ? p->cancel_count - at : DB_IDS_MOST;
+            if (job_cancel(u->db, p->cancels + at, some, clock_now_ms(), err))
+                return -1;
+        }
+    }
+    return 0;
+}
+
 int unit_store(struct unit *u, struct task *const *tasks, size_t n, struct err *err)
 {
     struct writes w = {0};
@@ -218,5 +271,5 @@ int unit_store(struct unit *u, struct task *const *tasks, size_t n, struct err *
         gather_aggregate(&w, u->aggregates[i]);
     int result = write_rows(u->db, &w, err);
     writes_free(&w);
-    return result ? -1 : write_audit(u, tasks, n, err);
+    return result || cancel_followups(u, tasks, n, err) ? -1 : write_audit(u, tasks, n, err);
 }

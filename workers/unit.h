@@ -30,6 +30,12 @@ struct aggregate *unit_find(const struct unit *u, const struct uuid *subscriber)
 struct aggregate *unit_find_key(const struct unit *u, const char *product, const char *unit_key);
 /* Takes over an aggregate that a decision made. */
 void unit_add(struct unit *u, struct aggregate *a);
+/* (tx) Is that unit key somebody's, in this unit or in the table? */
+int unit_key_taken(
+    struct unit *u, const char *product, const char *unit_key, bool *ret, struct err *err) MUST_USE;
+/* (tx) Was this key reported compromised, in this unit or before? */
+int unit_key_compromised(
+    struct unit *u, const uint8_t spki_sha256[static 32], bool *ret, struct err *err) MUST_USE;
 /* (tx) The certificate's DER, which loading leaves out, into c->der. */
 int unit_load_der(struct unit *u, struct certificate *c, struct err *err) MUST_USE;
 
@@ -43,7 +49,8 @@ void unit_fail(struct unit *u, const struct err *err);
 int unit_conflict(const struct unit *u, struct err *err) MUST_USE;
 
 /*
- * (tx) Writes new and changed rows, revocations and the audit lines of all plans. A subscriber
+ * (tx) Writes new and changed rows, revocations, compromised keys and the audit lines of all plans,
+ * and cancels the follow-ups they do not want any more. A subscriber
  * somebody else added meanwhile gives ERR_CONFLICT, code "duplicate": start over from resolve.
  */
 int unit_store(struct unit *u, struct task *const *tasks, size_t n, struct err *err) MUST_USE;

@@ -22,6 +22,7 @@ enum kind_id {
     KIND_INSPECT,
     KIND_EXPIRY_SCAN,
     KIND_NOTICES,
+    KIND_REISSUE,
     KINDS
 };
 

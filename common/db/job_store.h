@@ -158,6 +158,13 @@ struct job_completion {
 /* Deletes the job rows and writes their history, both set-based. Every row must be locked. */
 int job_complete(struct db *db, const struct job_completion *done, size_t n,
     const struct uuid *group, int64_t now_ms, struct err *err) MUST_USE;
+/*
+ * Cancels follow-ups that wait: their rows go to history as cancelled, without args. Those that are
+ * not there any more are passed over. Waits for one that runs at this moment; a deadlock with it
+ * is ERR_CONFLICT, and by the next try it has finished. n <= DB_IDS_MOST.
+ */
+int job_cancel(
+    struct db *db, const struct uuid *ids, size_t n, int64_t now_ms, struct err *err) MUST_USE;
 /* Inserts follow-up jobs. */
 int job_insert(struct db *db, const struct job *const *jobs, size_t n, struct err *err) MUST_USE;
 /*

@@ -67,6 +67,12 @@ struct decide_ports {
     /* DER, and the subject as RFC 4514 writes it (owned by the caller). */
     int (*sign)(void *arg, const struct signing *what, struct buf *ret, char **ret_subject,
         struct err *err);
+    /* Was this key ever reported compromised? (SHA-256 of its SubjectPublicKeyInfo) */
+    int (*key_is_compromised)(
+        void *arg, const uint8_t spki_sha256[static 32], bool *ret, struct err *err);
+    /* Is there a subscriber of this product with this unit key? */
+    int (*unit_is_taken)(
+        void *arg, const char *product, const char *unit_key, bool *ret, struct err *err);
     /* Fills c->der of an issued certificate. */
     int (*load_der)(void *arg, struct certificate *c, struct err *err);
     void (*pem)(void *arg, struct bytes der, struct buf *ret);

@@ -128,7 +128,7 @@ static int approve(const struct decision *d, const struct approval_request *r,
     if (plan->refused)
         return 0;
     record(d, r, application, APPLICATION_APPROVED);
-    struct granted to = {policy, a, application, certificate, &person, with};
+    struct granted to = {policy, a, application, certificate, &person, with, 0};
     json_t *result = json_object();
     grant_apply(d, &grant, &to, result, plan);
     finish(d, application, r, result, plan);

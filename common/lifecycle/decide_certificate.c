@@ -51,6 +51,24 @@ int person_of_rows(const struct aggregate *a, const struct application *applicat
     return 0;
 }
 
+void profile_keep(struct aggregate *a)
+{
+    for (size_t i = 0; i < a->application_count; i++) {
+        struct application *row = a->applications[i];
+        AUTO_TYPE(json, json_t) *request =
+            row->request ? json_loads(row->request, 0, NULL) : json_object();
+        if (!request || json_object_get(request, "subscriber"))
+            continue;
+        json_t *profile = json_loads(a->subscriber.profile, 0, NULL);
+        if (!profile)
+            continue;
+        json_object_set_new(request, "subscriber", profile);
+        free(row->request);
+        row->request = json_dumps(request, JSON_COMPACT);
+        row_touch(&row->row);
+    }
+}
+
 const char *person_value(const struct person *p, const char *path)
 {
     if (strcmp(path, "subscriber.id") == 0)
@@ -246,6 +264,14 @@ int issuance_make(const struct decision *d, const struct policy *policy, const s
         .serial = {certificate->serial, certificate->serial_length},
         .spki = key->spki};
     struct issuance made = {0};
+    bool is_compromised = false;
+    if (d->ports->key_is_compromised(d->ports->arg, key->spki_sha256, &is_compromised, err))
+        return -1;
+    if (is_compromised)
+        plan_refuse(
+            plan, "key-compromised", "csr: this key was reported compromised; make another");
+    if (plan->refused)
+        return 0;
     if (find_validity(d, policy, p, certificate, &made.validity, plan, err))
         return -1;
     if (plan->refused)

@@ -19,6 +19,11 @@ struct person person_of_args(const struct uuid *subscriber, const json_t *profil
 /* From the rows. ERR_TEMPORARY "damaged" when the JSON in them is none. */
 int person_of_rows(const struct aggregate *a, const struct application *application,
     struct person *ret, struct err *err) MUST_USE;
+/*
+ * Before the subscriber's profile changes: applications that lived on it keep a copy (B7), so that
+ * what was sent cannot be altered any more.
+ */
+void profile_keep(struct aggregate *a);
 /* At a field's path ("name.ja", "dns.0", "subscriber.id"), borrowed; NULL when empty. */
 const char *person_value(const struct person *p, const char *path);
 /* The name in the language, else in the other one, else the e-mail address; never NULL. */
@@ -48,7 +53,8 @@ struct issuance {
 void issuance_clear(struct issuance *i);
 /*
  * Signs for `certificate`, whose serial (I7) and, where its chain prescribes one, end (A9) stand.
- * The plan may be refused afterwards: expired, or bad-request for a name that does not fit.
+ * The plan may be refused afterwards: expired, key-compromised, or bad-request for a name that does
+ * not fit.
  */
 int issuance_make(const struct decision *d, const struct policy *policy, const struct person *p,
     const struct certificate *certificate, const struct request_key *key, struct issuance *ret,

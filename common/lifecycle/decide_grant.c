@@ -76,7 +76,8 @@ void grant_apply(const struct decision *d, struct grant *g, const struct granted
         .aggregate = to->aggregate,
         .application = to->application,
         .certificate = c,
-        .person = to->person};
+        .person = to->person,
+        .priority = to->priority};
     const char *state = "awaiting-retrieval";
     if (g->is_direct) {
         issuance_apply(d, c, &g->issuance, to->key);

@@ -36,6 +36,7 @@ struct granted {
     struct certificate *certificate;
     const struct person *person;
     const struct request_key *key;
+    int priority; /* of its mails; 0: as any */
 };
 /* Moves the certificate on, plans the mail, and says in `result` what became of it (its state). */
 void grant_apply(const struct decision *d, struct grant *g, const struct granted *to,

@@ -159,25 +159,6 @@ void issue_request_clear(struct issue_request *r)
 
 /* --- deciding --- */
 
-/* Applications that lived on the profile of before keep a copy of it (B7). */
-static void keep_profile(struct aggregate *a)
-{
-    for (size_t i = 0; i < a->application_count; i++) {
-        struct application *row = a->applications[i];
-        AUTO_TYPE(json, json_t) *request =
-            row->request ? json_loads(row->request, 0, NULL) : json_object();
-        if (!request || json_object_get(request, "subscriber"))
-            continue;
-        json_t *profile = json_loads(a->subscriber.profile, 0, NULL);
-        if (!profile)
-            continue;
-        json_object_set_new(request, "subscriber", profile);
-        free(row->request);
-        row->request = json_dumps(request, JSON_COMPACT);
-        row_touch(&row->row);
-    }
-}
-
 /*
  * Does anything stand behind a second application, so that it may replace password and profile? A
  * code does, since it goes to the registered address alone; so does an approval, or any other way
@@ -197,7 +178,7 @@ static void update_subscriber(
         return;
     char *profile = json_dumps(r->subscriber, JSON_COMPACT);
     if (s->profile && strcmp(s->profile, profile) != 0)
-        keep_profile(a);
+        profile_keep(a);
     free(s->profile);
     s->profile = profile;
     text_set(&s->email, r->email);
@@ -272,7 +253,7 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
         certificate_move(certificate, CERTIFICATE_AWAITING_APPROVAL);
         json_object_set_new(result, "state", json_string("awaiting-approval"));
     } else {
-        struct granted to = {r->policy, a, application, certificate, person, r->key};
+        struct granted to = {r->policy, a, application, certificate, person, r->key, 0};
         grant_apply(d, grant, &to, result, plan);
     }
     plan_audit(plan, "application.accepted", &certificate->id,

@@ -1,23 +1,28 @@
 #include "lifecycle/decide_mail.h"
 
 #include "base/job.h"
+#include "lifecycle/decide_succession.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *const templates[POLICY_MAIL_EVENTS] = {
     [MAIL_CODE] = "certificate-code",
     [MAIL_ISSUED] = "certificate-issued",
+    [MAIL_REISSUED] = "certificate-issued",
+    [MAIL_EMAIL_CHANGED] = "email-changed",
     [MAIL_REVOKED] = "certificate-revoked",
 };
 
 /* The address as it was given: letters may matter in a local part, whatever we look up by. */
-static const char *address_of(const struct mail_order *o, enum policy_party party)
+static const char *address_of(const struct mail_order *o, const struct policy_recipient *to)
 {
-    switch (party) {
+    const struct person *p = to->when == WHEN_OLD && o->before ? o->before : o->person;
+    switch (to->party) {
     case PARTY_SUBSCRIBER:
-        return person_value(o->person, "email");
+        return person_value(p, "email");
     case PARTY_ORGANISATION:
-        return person_value(o->person, "organisation.email");
+        return person_value(p, "organisation.email");
     default:
         return NULL; /* contacts hang on contracts */
     }
@@ -75,6 +80,34 @@ static void put_certificate(const struct decision *d, const struct mail_order *o
         put(facts, "keep_code", "yes");
 }
 
+/* What becomes of the certificate this one replaces (B4, C5). */
+static void put_succession(const struct decision *d, const struct mail_order *o,
+    enum policy_language language, json_t *facts)
+{
+    struct succession s;
+    if (!succession_read(o->application, &s) || o->event == MAIL_REVOKED)
+        return;
+    const struct certificate *old = aggregate_certificate(o->aggregate, &s.revokes);
+    bool is_later = s.timing == TIMING_ON_RETRIEVAL || s.timing == TIMING_IMMEDIATE;
+    if (!old)
+        return;
+    if (o->event == MAIL_CODE)
+        put(facts, "revokes", is_later ? "yes" : NULL);
+    else if (uuid_equal(&old->revoked_by, &d->job))
+        json_object_set_new(facts, "revoked_serial", json_serial(old));
+    else if (old->state == CERTIFICATE_VALID)
+        put_time(d, o, language, facts, "revoke_at", s.revoke_ms);
+}
+
+/* A renewal is an application that names what it renews; a code mail calls it a first one. */
+static const char *origin_of(const struct mail_order *o)
+{
+    if (strcmp(o->application->kind, KIND_WORD_REISSUE) == 0)
+        return "reissue";
+    bool renews = o->event != MAIL_CODE && !uuid_is_zero(&o->certificate->predecessor);
+    return renews ? "renewal" : "first";
+}
+
 static json_t *facts_of(
     const struct decision *d, const struct mail_order *o, enum policy_language language)
 {
@@ -85,9 +118,11 @@ static json_t *facts_of(
     put(facts, "organisation", organisation);
     put(facts, "name", person_name(o->person, language));
     put_time(d, o, language, facts, "applied_on", o->application->created_ms);
-    bool renews = o->event != MAIL_CODE && !uuid_is_zero(&o->certificate->predecessor);
-    put(facts, renews ? "renewal" : "first", "yes");
+    if (o->event == MAIL_EMAIL_CHANGED)
+        return facts;
+    put(facts, origin_of(o), "yes");
     put_certificate(d, o, language, facts);
+    put_succession(d, o, language, facts);
     return facts;
 }
 
@@ -97,7 +132,7 @@ void mail_plan(const struct decision *d, const struct mail_order *o, struct plan
     const enum policy_language language =
         policy_language_of(o->policy, o->aggregate->subscriber.language);
     for (size_t i = 0; i < to->count; i++) {
-        const char *address = address_of(o, to->items[i].party);
+        const char *address = address_of(o, &to->items[i]);
         if (!address)
             continue;
         json_t *args = json_object();
@@ -108,6 +143,6 @@ void mail_plan(const struct decision *d, const struct mail_order *o, struct plan
         json_object_set_new(args, "subscriber", json_uuid(&o->aggregate->subscriber.id));
         json_object_set_new(args, "generation", json_integer(o->certificate->code_generation));
         json_object_set_new(args, "facts", facts_of(d, o, language));
-        plan_followup(plan, KIND_MAIL, JOB_PRIORITY_DEFAULT, 0, args);
+        plan_followup(plan, KIND_MAIL, o->priority ? o->priority : JOB_PRIORITY_DEFAULT, 0, args);
     }
 }

@@ -15,6 +15,8 @@ struct mail_order {
     const struct application *application;
     const struct certificate *certificate;
     const struct person *person;
+    const struct person *before; /* whose address a change replaced; NULL: nothing changed */
+    int priority;                /* 0: as any mail */
 };
 /* Nothing when the policy has no such mail. */
 void mail_plan(const struct decision *d, const struct mail_order *order, struct plan *plan);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "lifecycle/decide_grant.h"
 #include "lifecycle/decide_mail.h"
+#include "lifecycle/decide_succession.h"
 
 #include <string.h>
 
@@ -50,12 +51,30 @@ static struct certificate *choose(
 
 /* --- retrieving --- */
 
-static void finish(
-    const struct decision *d, const struct certificate *c, const char *event, struct plan *plan)
+/* What became of the certificate this one replaces, as it stands in the rows: a repeated retrieval
+ * (X6) is told the same. */
+static void add_predecessor(const struct aggregate *a, const struct certificate *c, json_t *result)
+{
+    const struct application *application = aggregate_application(a, &c->application);
+    struct succession s;
+    if (!application || !succession_read(application, &s))
+        return;
+    const struct certificate *old = aggregate_certificate(a, &s.revokes);
+    if (!old)
+        return;
+    const int64_t at_ms = old->state == CERTIFICATE_REVOKED ? old->revoked_ms : s.revoke_ms;
+    json_object_set_new(result, "predecessor", json_uuid(&old->id));
+    json_object_set_new(result, "predecessor_serial", json_serial(old));
+    json_object_set_new(result, "revoke_at", at_ms ? json_time(at_ms) : json_null());
+}
+
+static void finish(const struct decision *d, const struct aggregate *a, const struct certificate *c,
+    const char *event, struct plan *plan)
 {
     json_t *result = json_object();
     json_object_set_new(result, "certificate", json_uuid(&c->id));
     result_add_certificate(d, c, result);
+    add_predecessor(a, c, result);
     plan_audit(plan, event, &c->id, json_pack("{s:o}", "serial", json_serial(c)));
     plan_result(plan, result);
 }
@@ -72,12 +91,27 @@ static bool code_is_alive(const struct decision *d, const struct policy *policy,
     return false;
 }
 
+static void mail_issued(const struct decision *d, const struct policy *policy,
+    const struct aggregate *a, const struct application *application, const struct certificate *c,
+    const struct person *person, struct plan *plan)
+{
+    struct succession s;
+    bool is_reissue = succession_read(application, &s) && policy->mails[MAIL_REISSUED].count;
+    struct mail_order mail = {.event = is_reissue ? MAIL_REISSUED : MAIL_ISSUED,
+        .policy = policy,
+        .aggregate = a,
+        .application = application,
+        .certificate = c,
+        .person = person};
+    mail_plan(d, &mail, plan);
+}
+
 static int issue(const struct decision *d, const struct proven *who, struct certificate *c,
     const struct request_key *key, struct plan *plan, struct err *err)
 {
     const struct policy *policy = who->candidate->policy;
     struct aggregate *a = who->candidate->aggregate;
-    const struct application *application = aggregate_application(a, &c->application);
+    struct application *application = aggregate_application(a, &c->application);
     AUTO_PERSON person = {0};
     struct issuance issuance = {0};
     if (!application)
@@ -90,9 +124,9 @@ static int issue(const struct decision *d, const struct proven *who, struct cert
         return -1;
     if (!plan->refused) {
         issuance_apply(d, c, &issuance, key);
-        finish(d, c, "certificate.issued", plan);
-        struct mail_order mail = {MAIL_ISSUED, policy, a, application, c, &person};
-        mail_plan(d, &mail, plan);
+        succession_complete(d, policy, a, application, plan);
+        finish(d, a, c, "certificate.issued", plan);
+        mail_issued(d, policy, a, application, c, &person, plan);
     }
     issuance_clear(&issuance);
     return 0;
@@ -129,15 +163,15 @@ static int issue_anew(const struct decision *d, const struct proven *who,
         struct certificate *c = aggregate_add_certificate(a);
         *c = draft.certificate;
         issuance_apply(d, c, &issuance, key);
-        finish(d, c, "certificate.issued", plan);
-        struct mail_order mail = {MAIL_ISSUED, policy, a, application, c, &person};
+        finish(d, a, c, "certificate.issued", plan);
+        struct mail_order mail = {MAIL_ISSUED, policy, a, application, c, &person, NULL, 0};
         mail_plan(d, &mail, plan);
     }
     issuance_clear(&issuance);
     return 0;
 }
 
-static int give_again(const struct decision *d, struct certificate *c,
+static int give_again(const struct decision *d, const struct aggregate *a, struct certificate *c,
     const struct request_key *key, struct plan *plan, struct err *err)
 {
     if (certificate_is_expired(c, d->now_ms)) {
@@ -151,7 +185,7 @@ static int give_again(const struct decision *d, struct certificate *c,
     }
     if (d->ports->load_der(d->ports->arg, c, err))
         return -1;
-    finish(d, c, "certificate.given-again", plan);
+    finish(d, a, c, "certificate.given-again", plan);
     return 0;
 }
 
@@ -188,7 +222,7 @@ int decide_retrieve(const struct decision *d, const struct credentials *c,
     else if (begins_anew(d, who.candidate->policy, certificate))
         return issue_anew(d, &who, key, plan, err);
     else if (certificate->state == CERTIFICATE_VALID)
-        return give_again(d, certificate, key, plan, err);
+        return give_again(d, who.candidate->aggregate, certificate, key, plan, err);
     else
         refuse_state(certificate, plan);
     return 0;

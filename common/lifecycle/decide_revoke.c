@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
-#include "lifecycle/decide_mail.h"
+#include "base/job.h"
+#include "lifecycle/decide_certificate.h"
+#include "lifecycle/decide_succession.h"
 
 #include <string.h>
 
@@ -39,7 +41,7 @@ bool revoke_read(
     struct decision *d, const json_t *args, struct revoke_request *ret, struct plan *plan)
 {
     static const char *const known[] = {
-        "certificate", "serial", "issuer", "reason", "note", "by", NULL};
+        "certificate", "serial", "issuer", "reason", "note", "successor", "by", NULL};
     *ret = (struct revoke_request){.args = args};
     if (!actor_read(d, args, plan))
         return false;
@@ -47,6 +49,7 @@ bool revoke_read(
     read_which(args, ret, plan);
     ret->reason = args_text(args, "reason", NOTE_MOST, plan);
     ret->note = args_text(args, "note", NOTE_MOST, plan);
+    ret->has_successor = args_uuid(args, "successor", &ret->successor, plan);
     return !plan->refused;
 }
 
@@ -59,22 +62,29 @@ static void refuse_reason(const struct policy_reasons *reasons, const char *word
         word ? "is not known" : "is missing", buf_text(&list));
 }
 
+const struct policy_reason *reason_choose(
+    const struct policy_reasons *reasons, const char *word, struct plan *plan)
+{
+    const char *chosen = word ? word : reasons->fallback;
+    const struct policy_reason *reason = chosen ? policy_reason(reasons, chosen) : NULL;
+    if (!reason)
+        refuse_reason(reasons, word, plan);
+    return reason;
+}
+
 /* The reason by the policy's word or its fallback; NULL: the plan is refused. */
 static const struct policy_reason *find_reason(const struct decision *d,
     const struct revoke_request *r, const struct policy *policy, struct plan *plan)
 {
     const struct policy_reasons *reasons = &policy->revoke.reasons;
-    const char *word = r->reason ? r->reason : reasons->fallback;
-    const struct policy_reason *reason = word ? policy_reason(reasons, word) : NULL;
     if (reasons->is_free_text || policy->revoke.confirm != CONFIRM_NONE) {
         plan_refuse(plan, "not-offered",
             "%s revokes after a confirmation only, which cannot be recorded here yet",
             policy->name);
         return NULL;
     }
-    if (!reason)
-        refuse_reason(reasons, r->reason, plan);
-    else if (reason->channels && !(reason->channels & POLICY_BIT(d->actor.how)))
+    const struct policy_reason *reason = reason_choose(reasons, r->reason, plan);
+    if (reason && reason->channels && !(reason->channels & POLICY_BIT(d->actor.how)))
         plan_refuse(plan, "forbidden", "%s does not take a revocation for %s by %s", policy->name,
             reason->word, policy_word(channel, d->actor.how));
     return plan->refused ? NULL : reason;
@@ -112,18 +122,19 @@ static bool is_revocable(const struct decision *d, const struct certificate *c, 
     return false;
 }
 
-static json_t *apply(const struct decision *d, struct certificate *c,
+static json_t *apply(const struct decision *d, struct aggregate *a, struct certificate *c,
     const struct policy_reason *reason, const struct revoke_request *r, struct plan *plan)
 {
     const bool is_issued = c->state == CERTIFICATE_VALID;
     const char *word = reason_name((enum reason)reason->crl);
-    if (is_issued)
-        certificate_revoke(c, (enum reason)reason->crl, d->now_ms, &d->job);
-    else
+    if (is_issued) {
+        revocation_apply(d, a, c, (enum reason)reason->crl, reason->word, r->note, plan);
+    } else {
         certificate_move(c, CERTIFICATE_CANCELLED);
-    plan_audit(plan, is_issued ? "certificate.revoked" : "certificate.cancelled", &c->id,
-        json_pack("{s:o, s:s, s:s, s:s?}", "serial", json_serial(c), "reason", word, "word",
-            reason->word, "note", r->note));
+        plan_audit(plan, "certificate.cancelled", &c->id,
+            json_pack("{s:o, s:s, s:s, s:s?}", "serial", json_serial(c), "reason", word, "word",
+                reason->word, "note", r->note));
+    }
     json_t *result = json_object();
     json_object_set_new(result, "certificate", json_uuid(&c->id));
     json_object_set_new(result, "serial", json_serial(c));
@@ -148,6 +159,10 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
     if (!policy)
         return err_set(
             err, ERR_TEMPORARY, "damaged", "there is no policy of %s here", certificate->product);
+    if (r->has_successor) {
+        decide_deferral(d, policy, aggregate, certificate, &r->successor, plan);
+        return 0;
+    }
     if (!actor_may(d, policy, PROC_REVOKE, r->args, plan))
         return 0;
     const struct policy_reason *reason = find_reason(d, r, policy, plan);
@@ -160,11 +175,7 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
             uuid_s(&certificate->id));
     if (person_of_rows(aggregate, application, &person, err))
         return -1;
-    plan_result(plan, apply(d, certificate, reason, r, plan));
-    if (certificate->state == CERTIFICATE_REVOKED) {
-        struct mail_order mail = {
-            MAIL_REVOKED, policy, aggregate, application, certificate, &person};
-        mail_plan(d, &mail, plan);
-    }
+    plan_result(plan, apply(d, aggregate, certificate, reason, r, plan));
+    revocation_mails(d, policy, aggregate, reason->is_urgent ? JOB_PRIORITY_URGENT : 0, plan);
     return 0;
 }

@@ -15,7 +15,13 @@ struct revoke_request {
     size_t serial_length;
     const char *issuer; /* of the serial; NULL: any */
     const char *reason, *note;
+    bool has_successor; /* certq's own deferred revocation (X4) */
+    struct uuid successor;
 };
+
+/* The reason of that word, or the fallback where there is none; NULL: `reason` is a bad field. */
+const struct policy_reason *reason_choose(
+    const struct policy_reasons *reasons, const char *word, struct plan *plan);
 
 bool revoke_read(
     struct decision *d, const json_t *args, struct revoke_request *ret, struct plan *plan);

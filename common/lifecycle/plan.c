@@ -14,8 +14,10 @@ static void drop_followups(struct plan *p)
         free(p->followups[i].args_text);
     }
     free(p->followups);
+    free(p->cancels);
     p->followups = NULL;
-    p->followup_count = 0;
+    p->cancels = NULL;
+    p->followup_count = p->cancel_count = 0;
 }
 
 void plan_clear(struct plan *p)
@@ -93,15 +95,25 @@ void plan_audit(struct plan *p, const char *event, const struct uuid *subject, j
     p->audits[p->audit_count++] = (struct plan_audit){event, *subject, detail};
 }
 
-void plan_followup(struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args)
+struct uuid plan_followup(
+    struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args)
 {
     if (p->refused) {
         json_decref(args);
-        return;
+        return (struct uuid){{0}};
     }
     p->followups = mem_resize(p->followups, p->followup_count + 1, sizeof *p->followups);
     p->followups[p->followup_count++] = (struct plan_followup){
         .id = uuid_new(), .kind = kind, .priority = priority, .run_at_ms = run_at_ms, .args = args};
+    return p->followups[p->followup_count - 1].id;
+}
+
+void plan_cancel(struct plan *p, const struct uuid *job)
+{
+    if (p->refused)
+        return;
+    p->cancels = mem_resize(p->cancels, p->cancel_count + 1, sizeof *p->cancels);
+    p->cancels[p->cancel_count++] = *job;
 }
 
 json_t *plan_error(const struct plan *p)

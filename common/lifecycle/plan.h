@@ -39,6 +39,8 @@ struct plan {
     size_t audit_count;
     struct plan_followup *followups;
     size_t followup_count;
+    struct uuid *cancels; /* follow-ups of earlier jobs that are not wanted any more */
+    size_t cancel_count;
     char *answer; /* result or refusal as stored, once plan_write made it */
 };
 
@@ -52,8 +54,11 @@ void plan_bad_field(struct plan *p, const char *path, const char *format, ...) P
 void plan_result(struct plan *p, json_t *result);
 void plan_by(struct plan *p, const char *role, const char *channel, const char *actor);
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail);
-void plan_followup(
+/* Its id; zero for a refused plan. */
+struct uuid plan_followup(
     struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args);
+/* A follow-up that waits, by its id; what has run meanwhile is passed over. */
+void plan_cancel(struct plan *p, const struct uuid *job);
 /* The refusal as {"code","message","fields"?}; new reference. */
 json_t *plan_error(const struct plan *p);
 /* Makes answer and args_text, and gives follow-ups without a time `now_ms`; idempotent. */

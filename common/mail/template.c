@@ -39,6 +39,7 @@ static const struct template_kind template_kinds[] = {
         "service organisation name first reissue renewal common_name serial not_before not_after "
         "keep_code revoked_serial revoke_at help",
         "service name serial not_after help"},
+    {"email-changed", "service organisation name applied_on help", "service name applied_on help"},
     {"certificate-revoked", "service organisation name common_name serial revoked_on help",
         "service name serial revoked_on help"},
     {"expiry-notice",

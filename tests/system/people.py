@@ -14,7 +14,7 @@ import unittest
 from harness import SOURCE, SUBSCRIBER, Stack, make_key_and_csr, until
 
 OPERATOR = {"role": "operator", "operator": "desk-1", "name": "受付 〇〇"}
-KINDS = "issue,decide,lookup,retrieve,revoke,crl,inspect,noop"
+KINDS = "issue,decide,lookup,retrieve,reissue,revoke,crl,inspect,noop"
 LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CODE = re.compile(rf"(?<![{LETTERS}-])[{LETTERS}]{{4}}(?:-[{LETTERS}]{{4}}){{3}}(?![{LETTERS}-])")
 WELL_FORMED = "2222-2222-2222-2222"  # all zeros: the check holds, and nobody has it

@@ -1,4 +1,4 @@
-/* Retrievals and lookups as requests with credentials; on top of decide_fixture.h. */
+/* Retrievals, lookups and reissues as requests with credentials; on top of decide_fixture.h. */
 #ifndef DECIDE_ASK_H
 #define DECIDE_ASK_H
 
@@ -64,6 +64,87 @@ static UNUSED size_t listed(struct world *w, struct aggregate *a, struct ask how
         fail_msg("lookup: %s", w->err.text);
     assert_string_equal(answer(w), "done");
     return json_array_size(json_object_get(w->plan.result, "certificates"));
+}
+
+/* --- reissues --- */
+
+#define THREE_ONLY "{'email': 'taro@EXAMPLE.jp', 'password': 1, 'code': 1%s}"
+
+/* By credentials: `more` is appended to the args (", 'reason': 'lost'"). */
+static UNUSED int reissue_by(
+    struct world *w, struct aggregate *a, const char *more, const struct ask *how)
+{
+    struct decision d = decision(w);
+    struct credentials c = {0};
+    struct reissue_request r;
+    AUTO_TEXT text = mem_printf(THREE_ONLY, more);
+    AUTO_TYPE(json, json_t) *args = json_of(how->args ? how->args : text);
+    AUTO(secret) code = typed_code(how, a);
+    struct candidate candidate = {.aggregate = a,
+        .policy = policy_set_find(w->set, a->subscriber.product),
+        .tried = a->subscriber.password,
+        .fits = how->fits};
+    int result = 0;
+    if (reissue_read(args, &r, &w->plan) &&
+        credentials_read(&d, w->set, PROC_REISSUE, args, &c, &w->plan)) {
+        struct reissue_facts facts = {&c, &candidate, 1};
+        c.code = code;
+        result = decide_reissue(&d, &r, &facts, &w->plan, &w->err);
+    }
+    credentials_clear(&c);
+    return result;
+}
+
+/* With the right credentials and the code of this certificate; NULL: of the newest. */
+static UNUSED const char *reissue(
+    struct world *w, struct aggregate *a, const struct certificate *c, const char *more)
+{
+    AUTO_TEXT code = c ? fake_code(c) : NULL;
+    struct ask how = {.fits = true, .code = code};
+    if (reissue_by(w, a, more, &how))
+        fail_msg("reissue: %s", w->err.text);
+    return answer(w);
+}
+
+static UNUSED const char *reissue_by_operator(
+    struct world *w, struct aggregate *a, const struct certificate *c, const char *more)
+{
+    struct decision d = decision(w);
+    struct reissue_request r;
+    AUTO_TEXT text =
+        mem_printf("{'certificate': '%s', 'by': {'role': 'operator', 'operator': 'op1'}%s}",
+            uuid_s(&c->id), more);
+    AUTO_TYPE(json, json_t) *args = json_of(text);
+    struct candidate candidate = {
+        .aggregate = a, .policy = policy_set_find(w->set, a->subscriber.product)};
+    struct reissue_facts facts = {NULL, &candidate, 1};
+    if (actor_read(&d, args, &w->plan) && reissue_read(args, &r, &w->plan) &&
+        decide_reissue(&d, &r, &facts, &w->plan, &w->err))
+        fail_msg("reissue: %s", w->err.text);
+    return answer(w);
+}
+
+static UNUSED const json_t *mail_of(const struct world *w, const char *template)
+{
+    for (size_t i = 0; i < w->plan.followup_count; i++) {
+        const char *name = json_text_at(w->plan.followups[i].args, "template");
+        if (name && strcmp(name, template) == 0)
+            return w->plan.followups[i].args;
+    }
+    return NULL;
+}
+
+static UNUSED bool audited(const struct world *w, const char *event)
+{
+    for (size_t i = 0; i < w->plan.audit_count; i++)
+        if (strcmp(w->plan.audits[i].event, event) == 0)
+            return true;
+    return false;
+}
+
+static UNUSED struct certificate *newest(const struct aggregate *a)
+{
+    return a->certificates[a->certificate_count - 1];
 }
 
 #endif

@@ -20,6 +20,7 @@
 #include "lifecycle/decide_approval.h"
 #include "lifecycle/decide_certificate.h"
 #include "lifecycle/decide_issue.h"
+#include "lifecycle/decide_reissue.h"
 #include "lifecycle/decide_retrieve.h"
 #include "lifecycle/decide_revoke.h"
 
@@ -35,6 +36,8 @@ struct world {
     unsigned ids, serials, signings;
     int fail_sign, fail_code_key; /* enum err_kind */
     int64_t issuer_end_ms;
+    char compromised;           /* letter of the key that was reported; 0: none */
+    const char *taken;          /* the unit key somebody else has; NULL: none */
     struct signing signed_last; /* subject texts below */
     char subject[512];
     int64_t now_ms;
@@ -125,6 +128,22 @@ static UNUSED int fake_sign(
     return 0;
 }
 
+static UNUSED int fake_key_is_compromised(
+    void *arg, const uint8_t spki_sha256[static 32], bool *ret, struct err *err UNUSED)
+{
+    const struct world *w = arg;
+    *ret = w->compromised && spki_sha256[0] == (uint8_t)w->compromised;
+    return 0;
+}
+
+static UNUSED int fake_unit_is_taken(
+    void *arg, const char *product UNUSED, const char *unit_key, bool *ret, struct err *err UNUSED)
+{
+    const struct world *w = arg;
+    *ret = w->taken && strcmp(unit_key, w->taken) == 0;
+    return 0;
+}
+
 static UNUSED int fake_load_der(void *arg UNUSED, struct certificate *c, struct err *err UNUSED)
 {
     if (!c->der.length)
@@ -154,7 +173,7 @@ static UNUSED const char *fake_time(void *arg UNUSED, int64_t time_ms, const str
 /* Made for one rule each, on top of the real ones. */
 static UNUSED const char *const made_products[] = {
     /* B1, B2, B10: 31 days left at least, the first password stays. */
-    "product: class2\nextends: association\n"
+    "product: class2-rules\nextends: association\n"
     "credentials: {email: of-certificate, password: first-application}\n"
     "reissue: {min_days_left: 31}\n",
     "product: approved\nextends: association\nissue: {approval: operator}\n",
@@ -162,6 +181,18 @@ static UNUSED const char *const made_products[] = {
     "fields: {organisation.ja: {most: 64}}\n"
     "certificate: {subject: [{rdn: C, text: JP}, {rdn: O, field: organisation.ja}, "
     "{rdn: CN, field: name.ja}]}\n",
+    /* C4 to C6 on top of codes: the requester picks, 14 days, forced when the key is lost. */
+    "product: deferring\nextends: association\nreissue:\n  reasons:\n"
+    "    key-lost: {crl: superseded, force: immediate}\n"
+    "    emergency: {crl: keyCompromise, force: at-request, emergency: true}\n"
+    "  predecessor: {choices: [deferred, immediate, keep], default: none, defer_days: 14}\n",
+    "product: limited\nextends: association\nreissue:\n"
+    "  window: {days: 25, first_day: excluded, last_day: included}\n"
+    "  most: {count: 2, of: subscriber}\n  outside: new-application\n",
+    "product: limited-sr\nextends: association\nreissue:\n"
+    "  window: {days: 25, first_day: excluded, last_day: excluded}\n"
+    "  outside: operator-request\n",
+    "product: reviewed\nextends: association\nreissue: {review: always}\n",
     "product: short-code\nextends: association\ncode: {days: 30}\n",
 };
 
@@ -224,6 +255,8 @@ static UNUSED void world_init(struct world *w)
             .subject_check = fake_subject_check,
             .issuer_end = fake_issuer_end,
             .sign = fake_sign,
+            .key_is_compromised = fake_key_is_compromised,
+            .unit_is_taken = fake_unit_is_taken,
             .load_der = fake_load_der,
             .pem = fake_pem,
             .chain = fake_chain,

@@ -135,8 +135,8 @@ static void test_second_application(void **state)
 static void test_first_password_stays(void **state) /* B10 */
 {
     struct world *w = *state;
-    AUTO(aggregate) a = apply(w, "class2");
-    AUTO_TEXT text = mem_printf(TARO, "class2");
+    AUTO(aggregate) a = apply(w, "class2-rules");
+    AUTO_TEXT text = mem_printf(TARO, "class2-rules");
     AUTO_TYPE(json, json_t) *args = json_of(text);
     struct aggregate *same = a;
     assert_int_equal(issue_json(w, &same, args, OTHER_HASH, NULL), 0);

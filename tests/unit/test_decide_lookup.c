@@ -141,7 +141,7 @@ static void test_lookup(void **state)
 {
     struct world *w = *state;
     w->now_ms = at("2006-07-24T00:00:00Z");
-    AUTO(aggregate) a = apply(w, "class2");
+    AUTO(aggregate) a = apply(w, "class2-rules");
     assert_int_equal(listed(w, a, RIGHT), 0); /* not retrieved yet */
     assert_string_equal(retrieve(w, a, RIGHT), "done");
     assert_int_equal(listed(w, a, RIGHT), 1);
@@ -182,9 +182,9 @@ static void test_lookup_days_left(void **state) /* B2; the last day in Japan is 
         const char *product, *now;
         size_t listed;
     } rows[] = {
-        {"class2", "2008-07-23T14:59:59Z", 1}, /* 31 days */
-        {"class2", "2008-07-23T15:00:00Z", 0}, /* 30 days */
-        {"class2", "2008-08-22T23:59:59Z", 0}, {"association", "2008-07-23T15:00:00Z", 1},
+        {"class2-rules", "2008-07-23T14:59:59Z", 1}, /* 31 days */
+        {"class2-rules", "2008-07-23T15:00:00Z", 0}, /* 30 days */
+        {"class2-rules", "2008-08-22T23:59:59Z", 0}, {"association", "2008-07-23T15:00:00Z", 1},
         {"association", "2008-08-22T23:59:59Z", 1},
         {"association", "2008-08-23T00:00:00Z", 0}, /* expired */
     };

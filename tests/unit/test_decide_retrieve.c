@@ -320,7 +320,7 @@ static void test_two_products(void **state)
 {
     struct world *w = *state;
     AUTO(aggregate) a = apply(w, "association");
-    AUTO(aggregate) b = apply(w, "class2");
+    AUTO(aggregate) b = apply(w, "class2-rules");
     struct aggregate *both[] = {a, b};
     struct ask how = RIGHT;
     assert_int_equal(ask(w, PROC_RETRIEVE, both, 2, &how), 0);

@@ -58,7 +58,8 @@ static void test_revoke(void **state)
     assert_string_equal(result_text(w, "reason"), "keyCompromise");
     assert_int_equal(w->plan.followup_count, 1);
     assert_string_equal(json_text_at(w->plan.followups[0].args, "template"), "certificate-revoked");
-    assert_int_equal(w->plan.audit_count, 1);
+    assert_int_equal(w->plan.audit_count, 2);
+    assert_string_equal(w->plan.audits[1].event, "key.compromised");
     assert_string_equal(w->plan.audits[0].event, "certificate.revoked");
     assert_string_equal(w->plan.role, "operator");
     assert_string_equal(w->plan.actor, "op1");

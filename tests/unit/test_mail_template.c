@@ -116,7 +116,7 @@ static void a_folder_must_be_complete_and_without_strangers(void **state)
     char folder[] = "/tmp/certq-templates-XXXXXX";
     static const char *const languages[] = {"ja", "en"};
     static const char *const names[] = {"certificate-code.txt", "certificate-issued.txt",
-        "certificate-revoked.txt", "expiry-notice.txt"};
+        "certificate-revoked.txt", "email-changed.txt", "expiry-notice.txt"};
     struct err err = {0};
     assert_non_null(mkdtemp(folder));
     expect_load("/nowhere/templates", ERR_NOT_FOUND, "/nowhere/templates/ja");

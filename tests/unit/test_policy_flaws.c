@@ -300,7 +300,7 @@ static int one_base(void *arg, const char *product, struct buf *ret, struct err 
 static void extensions_are_one_step_and_name_their_lines(void **state)
 {
     (void)state;
-    AUTO_TEXT base = text_of(TESTED "class2.yaml");
+    AUTO_TEXT base = text_of(SHIPPED "class2.yaml");
     const struct policy_bases bases = {one_base, base};
     static const struct {
         const char *text, *wanted;
@@ -310,7 +310,7 @@ static void extensions_are_one_step_and_name_their_lines(void **state)
         {"product: x\nextends: base\nreissue:\n  min_days_left: 1000\n",
             "x.yaml:4: reissue.min_days_left: more days"},
         {"product: x\nextends: base\ncode: none\n",
-            "base.yaml:68: mails.code: the product has no code"},
+            "base.yaml:81: mails.code: the product has no code"},
         {"product: x\nextends: base\nnotices: ~\n", "the key notices is missing"},
         {"product: x\nextends: base\nfields: {title: ~, department: ~}\n", NULL},
     };

@@ -77,7 +77,7 @@ static void applications_are_checked_field_by_field(void **state)
         {SUBSCRIBER("},\"dns\":{"), "dns", "is not a field"},
     };
     try_inputs(p, rows, ARRAY_LENGTH(rows));
-    AUTO(policy) class2 = loaded(TESTED "class2.yaml");
+    AUTO(policy) class2 = loaded(SHIPPED "class2.yaml");
     AUTO_TYPE(json, json_t) *fields = json_object();
     AUTO_TYPE(json, json_t) *args = json_pack("{s:{s:s,s:s,s:s,s:{s:s}}}", "subscriber", "email",
         "x", "title", "ｶﾁｮｳ", "telephone", "03-1", "address", "postal_code", "123456");
@@ -170,7 +170,7 @@ static void changes_follow_the_effects(void **state)
 {
     (void)state;
     AUTO(policy) association = loaded(SHIPPED "association.yaml");
-    AUTO(policy) class2 = loaded(TESTED "class2.yaml");
+    AUTO(policy) class2 = loaded(SHIPPED "class2.yaml");
     AUTO(policy) ev = loaded(TESTED "web-ev.yaml");
     AUTO(policy) resident = loaded(TESTED "resident.yaml");
     const struct {

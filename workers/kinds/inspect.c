@@ -159,6 +159,11 @@ static int show_certificate(struct question *q, struct err *err)
     if (inspect_list_mails(&q->inspect, &f, &mails, err))
         return -1;
     json_object_set_new(certificate, "mails", mails);
+    json_t *revocation = NULL;
+    if (inspect_succession(&q->inspect, &id, &revocation, err))
+        return -1;
+    if (revocation)
+        json_object_set_new(certificate, "revocation", revocation);
     if (inspect_audit_of(&q->inspect, &id, &audit, err))
         return -1;
     json_object_set_new(certificate, "audit", audit);

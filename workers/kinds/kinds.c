@@ -14,6 +14,7 @@ const struct kind_ops *kind_ops(enum kind_id id)
         [KIND_INSPECT] = &inspect_ops,
         [KIND_EXPIRY_SCAN] = &expiry_scan_ops,
         [KIND_NOTICES] = &notices_ops,
+        [KIND_REISSUE] = &reissue_ops,
     };
     return table[id];
 }

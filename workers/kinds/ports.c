@@ -74,6 +74,18 @@ static int sign(
     return signer_sign(worker_of(arg), what, ret, ret_subject, err);
 }
 
+static int key_is_compromised(
+    void *arg, const uint8_t spki_sha256[static 32], bool *ret, struct err *err)
+{
+    return unit_key_compromised(((struct ports *)arg)->unit, spki_sha256, ret, err);
+}
+
+static int unit_is_taken(
+    void *arg, const char *product, const char *unit_key, bool *ret, struct err *err)
+{
+    return unit_key_taken(((struct ports *)arg)->unit, product, unit_key, ret, err);
+}
+
 static int load_der(void *arg, struct certificate *c, struct err *err)
 {
     return unit_load_der(((struct ports *)arg)->unit, c, err);
@@ -113,6 +125,8 @@ void ports_of(struct worker *w, struct unit *unit, struct ports *ret)
             .subject_check = subject_fits,
             .issuer_end = issuer_end,
             .sign = sign,
+            .key_is_compromised = key_is_compromised,
+            .unit_is_taken = unit_is_taken,
             .load_der = load_der,
             .pem = pem,
             .chain = chain,

@@ -177,6 +177,44 @@ int revocation_insert(
     return result;
 }
 
+static const struct statement compromise = {"compromised-key.insert",
+    "INSERT INTO compromised_key (spki_sha256, certificate, job, reported_ms) SELECT k.* FROM "
+    "(SELECT ? AS spki, ? AS certificate, ? AS job, ? AS at_ms) k WHERE NOT EXISTS "
+    "(SELECT 1 FROM compromised_key c WHERE c.spki_sha256 = k.spki)",
+    "bbbi", ""};
+
+/* Rare, so one by one. Two at once for one key: the later is a duplicate, ERR_CONFLICT, tried
+ * again. */
+int compromised_key_insert(
+    struct db *db, const struct certificate *const *rows, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct certificate *c = rows[i];
+        const struct db_value row[] = {db_raw(c->spki_sha256, sizeof c->spki_sha256),
+            db_uuid(&c->id), db_uuid(&c->revoked_by), db_int(c->revoked_ms)};
+        if (db_run(db, &compromise, row, NULL, err))
+            return -1;
+    }
+    return 0;
+}
+
+static const struct statement find_compromised = {
+    "compromised-key.find", "SELECT COUNT(*) FROM compromised_key WHERE spki_sha256 = ?", "b", "i"};
+
+int compromised_key_find(
+    struct db *db, const uint8_t spki_sha256[static 32], bool *ret, struct err *err)
+{
+    const struct db_value param = db_raw(spki_sha256, 32);
+    struct db_value count;
+    if (db_query(db, &find_compromised, &param, err))
+        return -1;
+    int row = db_fetch(db, &count, err);
+    if (row > 0)
+        *ret = count.integer > 0;
+    db_finish(db);
+    return row < 0 ? -1 : 0;
+}
+
 static const struct statement find = {"certificate.find",
     "SELECT c.id, c.subscriber FROM " DB_JOIN_IDS("certificate c", "c.id"), "bi", "bb"};
 

@@ -21,6 +21,12 @@ int certificate_update(
 int revocation_insert(
     struct db *db, const struct certificate *const *rows, size_t n, struct err *err) MUST_USE;
 
+/* The keys of certificates revoked for keyCompromise; one that is known already stays. */
+int compromised_key_insert(
+    struct db *db, const struct certificate *const *rows, size_t n, struct err *err) MUST_USE;
+int compromised_key_find(
+    struct db *db, const uint8_t spki_sha256[static 32], bool *ret, struct err *err) MUST_USE;
+
 /* Whose they are; zero where there is no such certificate. n <= DB_IDS_MOST. */
 int certificate_find(struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers,
     struct err *err) MUST_USE;

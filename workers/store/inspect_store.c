@@ -149,6 +149,56 @@ int inspect_find_certificates(const struct inspect *i, const struct uuid *id, st
     return collect(i, id ? &by_id : &by_serial, &param, certificate_details, ret, err);
 }
 
+static json_t *succession_object(const struct inspect *i UNUSED, const struct db_value *v)
+{
+    json_t *o = json_object();
+    put_id(o, "successor", &v[0]);
+    put_text(o, "state", &v[1]);
+    AUTO_TYPE(json, json_t) *request =
+        json_loadb((const char *)v[2].bytes.data, v[2].bytes.length, 0, NULL);
+    json_object_set(o, "terms", json_object_get(request, "reissue"));
+    return o;
+}
+
+/* The newest that counts: a cancelled successor revokes nothing. */
+static json_t *choose_succession(json_t *rows, const char *certificate)
+{
+    size_t at;
+    json_t *row;
+    json_array_foreach(rows, at, row)
+    {
+        const char *revokes = json_text_at(row, "terms.revokes");
+        if (!revokes || strcmp(revokes, certificate) != 0)
+            continue;
+        const json_t *at_ms = json_at(row, "terms.revoke_ms");
+        json_t *o = json_pack("{s:O, s:O, s:O}", "successor", json_object_get(row, "successor"),
+            "state", json_object_get(row, "state"), "timing", json_at(row, "terms.timing"));
+        if (at_ms)
+            json_object_set_new(o, "at", json_string(clock_s(json_integer_value(at_ms))));
+        if (json_text_at(row, "terms.job"))
+            json_object_set_new(o, "job", json_string(json_text_at(row, "terms.job")));
+        return o;
+    }
+    return NULL;
+}
+
+int inspect_succession(
+    const struct inspect *i, const struct uuid *certificate, json_t **ret, struct err *err)
+{
+    static const struct statement list = {"inspect_succession",
+        "SELECT n.id, n.state, a.request FROM certificate c JOIN application a ON a.subscriber = "
+        "c.subscriber AND a.kind = 'reissue' JOIN certificate n ON n.id = a.certificate AND "
+        "n.state "
+        "<> 'cancelled' WHERE c.id = ? AND c.state = 'valid' ORDER BY a.id DESC LIMIT 1000",
+        "b", "btt"};
+    const struct db_value param = db_uuid(certificate);
+    AUTO_TYPE(json, json_t) *rows = NULL;
+    if (collect(i, &list, &param, succession_object, &rows, err))
+        return -1;
+    *ret = choose_succession(rows, uuid_s(certificate));
+    return 0;
+}
+
 int inspect_read_der(
     const struct inspect *i, const struct uuid *id, struct buf *ret, struct err *err)
 {

@@ -42,6 +42,12 @@ int inspect_list_mails(const struct inspect *i, const struct inspect_mails *filt
 /* By id or, with id NULL, by serial: an array of all that match, with root, application, code_… */
 int inspect_find_certificates(const struct inspect *i, const struct uuid *id, struct bytes serial,
     json_t **ret, struct err *err) MUST_USE;
+/*
+ * What is going to happen to a valid certificate that a reissue replaces: {successor, state,
+ * timing, at?, job?}; *ret stays NULL when there is no such reissue.
+ */
+int inspect_succession(const struct inspect *i, const struct uuid *certificate, json_t **ret,
+    struct err *err) MUST_USE;
 /* The DER of a certificate, appended; nothing when it has none. */
 int inspect_read_der(
     const struct inspect *i, const struct uuid *id, struct buf *ret, struct err *err) MUST_USE;

@@ -1,0 +1,238 @@
+#include "lifecycle/decide_reissue.h"
+
+#include "base/clock.h"
+#include "base/job.h"
+#include "base/mem.h"
+#include "lifecycle/decide_grant.h"
+#include "lifecycle/decide_mail.h"
+#include "lifecycle/decide_reissue_form.h"
+#include "lifecycle/decide_reissue_rules.h"
+#include "lifecycle/decide_succession.h"
+
+#include <string.h>
+
+/* --- reading --- */
+
+static void read_timing(const json_t *args, struct reissue_request *r, struct plan *plan)
+{
+    const char *word = args_text(args, "revocation", 32, plan);
+    r->timing = word ? policy_word_find(policy_timing_words, word) : -1;
+    if (word && r->timing < 0)
+        plan_bad_field(plan, "revocation", "is no such time; see reissue.predecessor.choices");
+}
+
+bool reissue_read(const json_t *args, struct reissue_request *ret, struct plan *plan)
+{
+    static const char *const known[] = {"email", "user_id", "company_code", "product", "password",
+        "code", "certificate", "reason", "revocation", "changes", "by", NULL};
+    *ret = (struct reissue_request){.args = args, .timing = -1};
+    if (json_object_get(args, "csr"))
+        plan_bad_field(plan, "csr", "is given at the retrieval, not here");
+    else
+        args_known(args, known, plan);
+    ret->has_certificate = args_uuid(args, "certificate", &ret->certificate, plan);
+    ret->reason = args_text(args, "reason", 64, plan);
+    read_timing(args, ret, plan);
+    const json_t *changes = json_object_get(args, "changes");
+    if (changes && !json_is_null(changes) && !json_is_object(changes))
+        plan_bad_field(plan, "changes", "must be an object of field paths and values");
+    if (json_object_size(changes))
+        ret->changes = changes;
+    return !plan->refused;
+}
+
+/* --- which certificate, and whose word it is --- */
+
+static bool refuse_credentials(struct plan *plan)
+{
+    plan_refuse(plan, "credentials", "%s", REISSUE_REFUSAL);
+    return false;
+}
+
+/* 0 with the case filled, or with the plan refused. */
+static int find_by_credentials(
+    const struct reissue_facts *facts, struct reissue_case *k, struct plan *plan, struct err *err)
+{
+    struct proven who = {0};
+    bool is_right = false;
+    if (credentials_prove(
+            k->d, facts->credentials, facts->candidates, facts->count, &who, &is_right, plan, err))
+        return -1;
+    if (!is_right) {
+        refuse_credentials(plan);
+        return 0;
+    }
+    k->policy = who.candidate->policy;
+    k->aggregate = who.candidate->aggregate;
+    k->certificate = who.certificate;
+    if (!k->certificate && k->r->has_certificate)
+        k->certificate = aggregate_certificate(k->aggregate, &k->r->certificate);
+    if (!k->certificate ||
+        (k->r->has_certificate && !uuid_equal(&k->certificate->id, &k->r->certificate)))
+        refuse_credentials(plan);
+    return 0;
+}
+
+static void find_by_id(const struct reissue_facts *facts, struct reissue_case *k, struct plan *plan)
+{
+    if (facts->count) {
+        k->policy = facts->candidates[0].policy;
+        k->aggregate = facts->candidates[0].aggregate;
+        k->certificate = aggregate_certificate(k->aggregate, &k->r->certificate);
+    }
+    if (!k->certificate)
+        plan_refuse(plan, "not-found", "there is no such certificate");
+}
+
+/* --- what is to be made --- */
+
+/* Its chain's end (A9). Nothing retrieved yet: none, and the chain begins with the new one. */
+static void continue_chain(const struct reissue_case *k, struct certificate *next)
+{
+    const struct certificate *c = k->certificate;
+    const struct certificate *root = aggregate_certificate(k->aggregate, &c->root);
+    next->predecessor = c->id;
+    if (!c->not_after_ms)
+        return;
+    next->root = c->root;
+    if (k->policy->reissue.expiry == EXPIRY_ROOT)
+        next->not_after_ms = root && root->issued_ms ? root->not_after_ms : c->not_after_ms;
+}
+
+static struct draft draft_next(const struct reissue_case *k)
+{
+    struct draft draft = draft_of(k->d, k->policy, &k->aggregate->subscriber.id, KIND_WORD_REISSUE,
+        (enum policy_charge)k->policy->reissue.charge);
+    continue_chain(k, &draft.certificate);
+    return draft;
+}
+
+static struct succession terms_of(const struct reissue_case *k)
+{
+    return (struct succession){
+        .revokes = k->old && k->timing != TIMING_KEEP ? k->old->id : (struct uuid){{0}},
+        .timing = k->timing,
+        .reason = (enum reason)k->reason->crl,
+        .word = k->reason->word,
+        .is_urgent = k->reason->is_urgent};
+}
+
+/* --- doing it; nothing can fail from here on --- */
+
+/* The old code dies (A11), and so does every code given for the same old certificate before: two
+ * successors of one certificate must never both be retrieved. */
+static void cancel_unretrieved(const struct reissue_case *k, struct plan *plan)
+{
+    for (size_t i = 0; i < k->aggregate->certificate_count; i++) {
+        struct certificate *c = k->aggregate->certificates[i];
+        const struct application *a = aggregate_application(k->aggregate, &c->application);
+        struct succession s;
+        if (c->state != CERTIFICATE_AWAITING_RETRIEVAL)
+            continue;
+        if (c == k->certificate ||
+            (a && k->old && succession_read(a, &s) && uuid_equal(&s.revokes, &k->old->id)))
+            certificate_cancel(k->d, c, plan);
+    }
+}
+
+static json_t *charge_result(const struct application *a)
+{
+    return a->charged == CHARGED_UPSTREAM ? json_null() : json_boolean(a->charged == CHARGED_YES);
+}
+
+static void finish(const struct reissue_case *k, const struct application *a,
+    const struct certificate *next, json_t *result, struct plan *plan)
+{
+    const bool is_revoked = k->old && k->old->state == CERTIFICATE_REVOKED;
+    json_object_set_new(result, "application", json_uuid(&a->id));
+    json_object_set_new(result, "certificate", json_uuid(&next->id));
+    json_object_set_new(result, "predecessor", json_uuid(&k->certificate->id));
+    json_object_set_new(
+        result, "revocation", k->old ? json_string(policy_word(timing, k->timing)) : json_null());
+    json_object_set_new(
+        result, "revoke_at", is_revoked ? json_time(k->old->revoked_ms) : json_null());
+    json_object_set_new(
+        result, "not_after", next->not_after_ms ? json_time(next->not_after_ms) : json_null());
+    json_object_set_new(result, "chargeable", charge_result(a));
+    json_object_set_new(result, "charge_reason", json_string(a->charge_reason));
+    plan_audit(plan, "reissue.accepted", &next->id,
+        json_pack("{s:o, s:o, s:s, s:O, s:o}", "application", json_uuid(&a->id), "predecessor",
+            json_uuid(&k->certificate->id), "reason", k->reason->word, "revocation",
+            json_object_get(result, "revocation"), "changed", form_changed(k)));
+    plan_result(plan, result);
+}
+
+static void mail_old_address(
+    const struct reissue_case *k, const struct granted *to, int priority, struct plan *plan)
+{
+    struct mail_order mail = {.event = MAIL_EMAIL_CHANGED,
+        .policy = k->policy,
+        .aggregate = k->aggregate,
+        .application = to->application,
+        .certificate = to->certificate,
+        .person = to->person,
+        .before = &k->before,
+        .priority = priority};
+    if (form_changes_email(k))
+        mail_plan(k->d, &mail, plan);
+}
+
+static void accept(
+    struct reissue_case *k, struct draft *draft, struct grant *grant, struct plan *plan)
+{
+    const int priority = k->reason->is_urgent ? JOB_PRIORITY_URGENT : 0;
+    json_t *result = json_object();
+    cancel_unretrieved(k, plan);
+    if (k->old && k->timing == TIMING_AT_REQUEST) {
+        revocation_apply(
+            k->d, k->aggregate, k->old, (enum reason)k->reason->crl, k->reason->word, NULL, plan);
+        revocation_mails(k->d, k->policy, k->aggregate, priority, plan);
+    }
+    form_apply(k);
+    struct application *application = aggregate_add_application(k->aggregate);
+    *application = draft->application;
+    application->request = json_dumps(k->after.request, JSON_COMPACT);
+    struct certificate *next = aggregate_add_certificate(k->aggregate);
+    *next = draft->certificate;
+    struct granted to = {k->policy, k->aggregate, application, next, &k->after, NULL, priority};
+    grant_apply(k->d, grant, &to, result, plan);
+    mail_old_address(k, &to, priority, plan);
+    finish(k, application, next, result, plan);
+}
+
+static int decide_case(struct reissue_case *k, struct plan *plan, struct err *err)
+{
+    AUTO_GRANT grant = {0};
+    if (!rules_allow(k, plan))
+        return 0;
+    struct draft draft = draft_next(k);
+    struct succession terms = terms_of(k);
+    if (form_fill(k, &terms, plan, err))
+        return -1;
+    if (plan->refused)
+        return 0;
+    if (grant_prepare(k->d, k->policy, &k->after, &draft.certificate, NULL, &grant, plan, err))
+        return -1;
+    if (!plan->refused)
+        accept(k, &draft, &grant, plan);
+    return 0;
+}
+
+int decide_reissue(const struct decision *d, const struct reissue_request *r,
+    const struct reissue_facts *facts, struct plan *plan, struct err *err)
+{
+    struct reissue_case k = {.d = d, .r = r, .is_operator = !facts->credentials};
+    actor_record(d, plan);
+    if (k.is_operator)
+        find_by_id(facts, &k, plan);
+    else if (find_by_credentials(facts, &k, plan, err))
+        return -1;
+    if (!plan->refused && !k.policy)
+        return err_set(err, ERR_TEMPORARY, "damaged", "there is no policy of %s here",
+            k.aggregate->subscriber.product);
+    int result = plan->refused ? 0 : decide_case(&k, plan, err);
+    person_clear(&k.before);
+    person_clear(&k.after);
+    free(k.unit_key);
+    return result;
+}

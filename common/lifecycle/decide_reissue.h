@@ -1,0 +1,43 @@
+/*
+ * Reissue (kind reissue) of a certificate that is retrieved with a code: by who knows the three
+ * credentials (A7), for the certificate their code belongs to, or by an operator for the one named
+ * (A11). It makes an application with a new certificate, serial and code (A8) that ends when its
+ * chain does (A9), takes changes of fields along (B5, B6), and settles what becomes of the old one
+ * (decide_succession.h).
+ */
+#ifndef CERTQ_LIFECYCLE_DECIDE_REISSUE_H
+#define CERTQ_LIFECYCLE_DECIDE_REISSUE_H
+
+#include "lifecycle/decide_credentials.h"
+
+struct reissue_request {
+    const json_t *args; /* borrowed, as is all below */
+    bool has_certificate;
+    struct uuid certificate;
+    const char *reason;
+    int timing;            /* enum policy_timing asked for; -1: none */
+    const json_t *changes; /* {path: value}; NULL: none */
+};
+
+/* One answer for wrong credentials and for a certificate too near its end (B2). */
+#define REISSUE_REFUSAL                                                                            \
+    "nothing can be reissued with these: address, password or certificate code is wrong, there "   \
+    "were too many wrong tries, or too few days of validity are left"
+
+/* Reads what is no credential. Whose reissue it is (d->actor) must be known. */
+bool reissue_read(const json_t *args, struct reissue_request *ret, struct plan *plan);
+
+struct reissue_facts {
+    /* NULL credentials: an operator asks, and candidates[0], if any, holds the certificate. */
+    const struct credentials *credentials;
+    const struct candidate *candidates;
+    size_t count;
+};
+/*
+ * Refusals: credentials, forbidden, not-offered, not-found, bad-request, expired, too-late,
+ * too-many, new-application, contact-us, not-retrieved, and the state of the certificate.
+ */
+int decide_reissue(const struct decision *d, const struct reissue_request *r,
+    const struct reissue_facts *facts, struct plan *plan, struct err *err) MUST_USE;
+
+#endif
