@@ -207,7 +207,8 @@ static void sets_hold_every_file(void **state)
     assert_null(policy_set_find(set, "web"));
     config->path = mem_text("certq.yaml");
     assert_int_equal(policy_set_check(set, config, &err), -1);
-    assert_non_null(strstr(err.text, "resident.yaml:10: certificate.issuer: resident-ca is none of"));
+    assert_non_null(
+        strstr(err.text, "resident.yaml:10: certificate.issuer: resident-ca is none of"));
     AUTO(policy_set) none = NULL;
     assert_int_equal(policy_set_load("/nonexistent", &none, &err), -1);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
