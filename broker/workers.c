@@ -267,8 +267,8 @@ int workers_new(struct broker *b, struct workers **ret, struct err *err)
     set_int(w->socket, ZMQ_HEARTBEAT_IVL, 2000);
     set_int(w->socket, ZMQ_HEARTBEAT_TIMEOUT, 10000);
     zmq_setsockopt(w->socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    zmq_setsockopt(w->socket, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN_WORKERS, strlen(ZAP_DOMAIN_WORKERS));
-    int failed = b->curve ? curve_as_server(w->socket, b->curve, err) : 0;
+    int failed = b->curve && (zap_guard(w->socket, ZAP_DOMAIN_WORKERS, err) ||
+                                 curve_as_server(w->socket, b->curve, err));
     if (!failed && zmq_bind(w->socket, b->config->broker.workers))
         failed = err_set(err, ERR_TEMPORARY, NULL, "broker.workers: %s: %s",
             b->config->broker.workers, zmq_strerror(zmq_errno()));

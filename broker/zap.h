@@ -16,6 +16,9 @@ struct zap;
 /* Before any socket is bound. The thread ends with the context (zmq_ctx_shutdown). */
 int zap_new(
     void *zmq, const struct config_broker *config, struct zap **ret, struct err *err) MUST_USE;
+/* This socket asks the handler about every key; if there is none, nobody comes in. Before it is
+ * bound. */
+int zap_guard(void *socket, const char *domain, struct err *err) MUST_USE;
 /* After zmq_ctx_shutdown. */
 void zap_free(struct zap *z);
 
