@@ -65,13 +65,44 @@ void client_release(struct clients *c, struct client *client)
 {
     if (--client->holds > 0)
         return;
-    map_remove(c->by_key, &client->key);
+    if (!client->is_past)
+        map_remove(c->by_key, &client->key);
     free(client);
+}
+
+/* Its connection ended. It lives on while a question of its is under way, and hears nothing more.
+ */
+static void retire(struct clients *c, struct broker *b, struct client *client)
+{
+    client_hold(client);
+    waits_forget(b, client);
+    map_remove(c->by_key, &client->key);
+    client->is_past = true;
+    client_release(c, client);
+}
+
+/* ZeroMQ's own identities begin with a zero byte and are not given twice. */
+static bool is_chosen(const uint8_t *identity, size_t length)
+{
+    return length > 0 && identity[0] != 0;
+}
+
+static struct client *new_client(
+    struct party *party, int fd, const struct uuid *key, const uint8_t *identity, size_t length)
+{
+    struct client *client = mem_zero(1, sizeof *client + length);
+    client->key = *key;
+    client->party = party;
+    client->fd = fd;
+    client->identity_length = length;
+    memcpy(client->identity, identity, length);
+    return client;
 }
 
 /*
  * The client behind a routing identity, held. An identity a client chose for itself can come back
- * with another key or connection: answers of the one before are not for it.
+ * with another key or connection: answers of the one before are not for it. A descriptor is reused
+ * only after its end was told, so that is heard first.
  */
 static struct client *client_of(
     struct clients *c, struct broker *b, zmq_msg_t *identity, zmq_msg_t *last)
@@ -81,23 +112,17 @@ static struct client *client_of(
         return NULL;
     const uint8_t *bytes = zmq_msg_data(identity);
     size_t length = zmq_msg_size(identity);
+    int fd = zmq_msg_get(last, ZMQ_SRCFD);
     struct uuid key = routing_key(bytes, length);
+    if (is_chosen(bytes, length) || !map_get(c->by_key, &key))
+        clients_watch(c, b);
     struct client *client = map_get(c->by_key, &key);
-    if (client && client->party != party) {
-        waits_forget(b, client);
-        client = map_get(c->by_key, &key);
-        if (client)
-            client->party = party;
+    if (client && (client->party != party || client->fd != fd)) {
+        retire(c, b, client);
+        client = NULL;
     }
     if (!client) {
-        /* A descriptor is reused only after its end was told, so that is heard first. */
-        clients_watch(c, b);
-        client = mem_zero(1, sizeof *client + length);
-        client->key = key;
-        client->party = party;
-        client->fd = zmq_msg_get(last, ZMQ_SRCFD);
-        client->identity_length = length;
-        memcpy(client->identity, bytes, length);
+        client = new_client(party, fd, &key, bytes, length);
         map_put(c->by_key, &client->key, client);
     }
     client_hold(client);
@@ -107,13 +132,6 @@ static struct client *client_of(
 size_t clients_count(const struct clients *c)
 {
     return map_count(c->by_key);
-}
-
-static void forget_client(struct clients *c, struct broker *b, struct client *client)
-{
-    client_hold(client);
-    waits_forget(b, client);
-    client_release(c, client);
 }
 
 void clients_watch(struct clients *c, struct broker *b)
@@ -139,7 +157,7 @@ void clients_watch(struct clients *c, struct broker *b)
         struct client *client;
         while ((client = map_next(c->by_key, &at, NULL)))
             if (client->fd == (int)fd)
-                forget_client(c, b, client);
+                retire(c, b, client);
     }
 }
 
@@ -178,7 +196,7 @@ void client_send(struct broker *b, const struct asker *asker, enum client_answer
 {
     struct clients *c = b->clients;
     struct client *client = asker->client;
-    if (client->is_gone)
+    if (client->is_gone || client->is_past)
         return;
     /* Only the identity can be refused: what follows goes where it went. */
     if (!send_frame(c->socket, (struct bytes){client->identity, client->identity_length}, true)) {
@@ -300,8 +318,8 @@ static int bind_socket(struct clients *c, struct broker *b, struct err *err)
     set_int(c->socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
     set_int(c->socket, ZMQ_BACKLOG, 1024);
     zmq_setsockopt(c->socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    zmq_setsockopt(c->socket, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN_CLIENTS, strlen(ZAP_DOMAIN_CLIENTS));
-    if (b->curve && curve_as_server(c->socket, b->curve, err))
+    if (b->curve && (zap_guard(c->socket, ZAP_DOMAIN_CLIENTS, err) ||
+                        curve_as_server(c->socket, b->curve, err)))
         return -1;
     if (zmq_socket_monitor(c->socket, MONITOR, ZMQ_EVENT_DISCONNECTED) ||
         zmq_connect(c->monitor, MONITOR))

@@ -14,7 +14,8 @@ struct broker;
 struct clients;
 struct waiter;
 
-/* A key's name and rights, shared by all connections with that key. */
+/* A key's name and rights, shared by all connections with that key. A client's party never changes:
+ * other threads read it. */
 struct party {
     const struct config_client *rights;
     size_t waiters; /* of all its clients */
@@ -26,6 +27,7 @@ struct client {
     size_t holds;
     int fd;       /* its connection; -1 unknown */
     bool is_gone; /* to be swept at the end of the turn */
+    bool is_past; /* its connection ended: nothing is sent, whoever has the identity now */
     size_t identity_length;
     uint8_t identity[];
 };
