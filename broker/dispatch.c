@@ -6,7 +6,11 @@
 
 #include "base/log.h"
 
-enum { GROUP_BYTES = 4 << 20, GROUP_LEAST = 8 };
+enum {
+    GROUP_BYTES = 4 << 20,
+    GROUP_LEAST = 8,
+    SLOW_MOST = 8, /* passwords to hash, a tenth of a second each: I9 */
+};
 
 uint64_t dispatch_kinds(const struct broker *b)
 {
@@ -70,11 +74,12 @@ static uint32_t collect(
     size_t most = smaller(smaller(kind->group, w->group_most), fair_part(b, kind->id));
     most = smaller(most, WORKER_GROUP_MAX);
     bool urgent = is_urgent(head), alone = head->alone;
-    size_t bytes = 0;
+    size_t bytes = 0, slow = 0;
     uint32_t n = 0;
     while (head && n < most && is_urgent(head) == urgent && head->alone == alone) {
         bytes += head->job.args_length;
-        if (n > 0 && (alone || bytes > GROUP_BYTES))
+        slow += head->slow;
+        if (n > 0 && (alone || bytes > GROUP_BYTES || slow > SLOW_MOST))
             break;
         items[n++] = ready_pop(&b->ready, kind->id);
         head = ready_head(&b->ready, kind->id);

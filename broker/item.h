@@ -50,6 +50,7 @@ struct item {
     enum item_state state;
     enum item_verdict verdict;
     bool client_apart, args_apart; /* on the heap, not in data */
+    bool slow;                     /* it costs a scrypt: few of them in a group (I9) */
     bool alone;                    /* its group was lost: dispatched singly from now on */
     bool foreign;                  /* verdict SAME or CONFLICT: another client's */
     bool dropped;                  /* while STORING: nobody waits any more, do not store */
@@ -74,6 +75,11 @@ void item_free(struct item *item);
 void item_set_args(struct item *item, uint8_t *args, size_t length);
 /* (rank, id) order. */
 int item_compare(const struct item *a, const struct item *b);
+/*
+ * Does it stand for the row with its id? Not while it is STORING, when the row may be another
+ * client's, and never when its kind is not durable.
+ */
+bool item_is_row(const struct item *item);
 const char *item_state_name(enum item_state state);
 DEFINE_AUTO_STRUCT(item);
 
