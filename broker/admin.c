@@ -312,6 +312,8 @@ static int start_call(
             op ? " " : "", op ? op->name : "");
     if (!op)
         return err_set(err, ERR_INPUT, "bad-request", "op: %s has no such one", service);
+    if (clerk_load(b->desk) >= CALLS_MOST)
+        return err_set(err, ERR_TEMPORARY, "busy", "too many questions wait for the database");
     struct call *call = MEM_NEW(struct call);
     call->op = op;
     call->wish = *wish;

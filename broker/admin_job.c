@@ -284,7 +284,8 @@ static enum call_step finish_wait(struct broker *b, struct call *call, struct er
     struct uuid id = call->ids[0];
     uint16_t slot = call->slot;
     say_waiting(b, call, json_text_at(call->result, "state"));
-    if (!map_get(b->items, &id))
+    const struct item *item = map_get(b->items, &id);
+    if (!item || !item_is_row(item))
         waits_absent(b, &id, slot);
     return CALL_KEPT;
 }

@@ -14,6 +14,7 @@
 
 #define CALL_MS 10000
 #define CALL_IDS_MOST 100
+#define CALLS_MOST 1000 /* at the desk; more are `busy` */
 
 struct call;
 /* An op: a row of its service's table. */

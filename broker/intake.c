@@ -14,7 +14,10 @@
 
 #include <string.h>
 
-enum { DAY_MS = 86400000 };
+enum {
+    DAY_MS = 86400000,
+    VOLATILE_MOST = 10000, /* of a kind without rows, waiting for a worker: seconds of work */
+};
 
 static bool lists(char *const *words, size_t n, const char *word)
 {
@@ -40,7 +43,8 @@ static int check_kind(const struct config_client *rights, const struct kind *kin
 /* Kinds about somebody's certificate, on whose behalf somebody acts. */
 static bool has_actor(const struct kind *kind)
 {
-    return kind->id != KIND_NOOP && kind->id != KIND_CRL && kind->durable;
+    return kind->id == KIND_LOOKUP ||
+           (kind->durable && kind->id != KIND_NOOP && kind->id != KIND_CRL);
 }
 
 /*
@@ -121,21 +125,30 @@ static int check_secrets(struct broker *b, json_t *args, bool *ret_plain, struct
     return 0;
 }
 
-/* An id in memory: the same request again waits with the first one. */
+/*
+ * An id in memory: the same request again waits with the first one. Whose the id is says only the
+ * table (I3): a request that is not in it yet cannot put another client's in the wrong.
+ */
 static int join(struct broker *b, const struct item *item, const struct job *job,
     const struct wish *wish, struct err *err)
 {
+    bool is_row = item_is_row(item);
+    if (!is_row && strcmp(item->job.client, job->client) != 0)
+        return err_set(err, ERR_TEMPORARY, "busy",
+            "id: another client's request with this id is not judged yet: ask again");
     if (strcmp(item->job.client, job->client) != 0 ||
         memcmp(item->job.fingerprint, job->fingerprint, sizeof job->fingerprint) != 0)
         return err_set(err, ERR_CONFLICT, "conflict", "id: taken by a request with other content");
     metric_count(REPEATED);
-    waits_add(b, &job->id, wish, item->kind->durable && item->state != ITEM_STORING);
+    waits_add(b, &job->id, wish, is_row);
     return 0;
 }
 
 static int pass_on(struct broker *b, struct item *item, struct err *err)
 {
     if (!item->kind->durable) {
+        if (b->ready.kinds[item->kind->id].count >= VOLATILE_MOST)
+            return err_set(err, ERR_TEMPORARY, "busy", "too many %s wait", item->kind->name);
         jobs_put(b, item);
         return 0;
     }
@@ -228,6 +241,8 @@ static int submit(struct broker *b, const struct kind *kind, struct reading *rea
     const struct item *known = map_get(b->items, &job.id);
     if (known)
         return join(b, known, &job, &wish, err);
+    if (!kind->durable && waits_has(b->waits, &job.id)) /* they wait for a row */
+        return err_set(err, ERR_CONFLICT, "conflict", "id: taken by a job that is waited for");
     AUTO_BUF rewritten = {0};
     struct bytes args = r->args_text;
     if (!args.length) {

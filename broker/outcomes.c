@@ -39,7 +39,7 @@ static void bounce(struct broker *b, struct item *item)
 static void on_unseen(struct broker *b, struct item *item)
 {
     metric_count(BOUNCED_UNSEEN);
-    if (item->bounces > 0 && b->tick_ms - item->since_ms > UNSEEN_MS)
+    if (item->kind->durable && item->bounces > 0 && b->tick_ms - item->since_ms > UNSEEN_MS)
         ask_fate(b, &item->job.id);
     else
         bounce(b, item);
@@ -61,6 +61,8 @@ static bool is_still_ours(const struct broker *b, const struct item *item)
 
 static void settle(struct broker *b, struct item *item, const struct worker_result *r)
 {
+    static const char no_row[] =
+        "{\"code\":\"unavailable\",\"message\":\"its worker looked for a row\"}";
     struct bytes result = object_or_nothing(r->result);
     item->group = NULL;
     item->state = ITEM_ASKING; /* in no heap until something is decided */
@@ -95,7 +97,10 @@ static void settle(struct broker *b, struct item *item, const struct worker_resu
     case OUTCOMES:
         break;
     }
-    ask_fate(b, &item->job.id);
+    if (item->kind->durable)
+        ask_fate(b, &item->job.id);
+    else /* it has no row: whatever row has its id is another's */
+        jobs_end(b, item, JOB_DEAD, bytes_of_text(no_row));
 }
 
 /* Again at once, without the members it had; a report that leaves some out settles the others. */

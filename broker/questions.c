@@ -56,7 +56,7 @@ static void add_id(struct ids *list, const struct uuid *id)
 static void mark_asking(struct broker *b, const struct uuid *id)
 {
     struct item *item = map_get(b->items, id);
-    if (item && item->state != ITEM_STORING && item->state != ITEM_RUNNING) {
+    if (item && item_is_row(item) && item->state != ITEM_RUNNING) {
         ready_remove(&b->ready, item);
         item->state = ITEM_ASKING;
     }
@@ -107,10 +107,12 @@ static void on_ended(struct broker *b, const struct job_record *r)
     ask_rows(b, (const struct uuid *)(const void *)r->followups.data,
         r->followups.length / sizeof(struct uuid));
     struct item *item = map_get(b->items, &r->id);
-    if (item && item->state != ITEM_RUNNING && item->state != ITEM_STORING)
-        jobs_end(b, item, r->state, buf_bytes(&r->result));
-    else
+    if (item && !item_is_row(item))
+        waits_end_accepted(b, &r->id, r->state, buf_bytes(&r->result));
+    else if (!item || item->state == ITEM_RUNNING)
         waits_end(b, &r->id, r->state, buf_bytes(&r->result));
+    else
+        jobs_end(b, item, r->state, buf_bytes(&r->result));
 }
 
 static void on_fate(struct broker *b, const struct job_record *r)
@@ -253,6 +255,7 @@ static void refresh(struct broker *b, struct item *old, struct job *job)
 {
     struct item *item = item_adopt(job, old->kind);
     item->alone = old->alone || item->job.crashes > 0;
+    item->unwanted = old->unwanted;
     item->bounces = old->bounces;
     item->since_ms = old->since_ms;
     map_put(b->items, &item->job.id, item);

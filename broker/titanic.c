@@ -115,6 +115,23 @@ static void answer_reply(struct broker *b, const struct look_up *l)
     }
 }
 
+/* What has not ended can be marked where it is in memory only; elsewhere nothing is promised. */
+static void answer_close(struct broker *b, const struct look_up *l)
+{
+    struct item *item = map_get(b->items, &l->id);
+    bool is_pending = l->is_known && l->is_pending && may_see(&l->asker, l->client);
+    if (is_pending && item && item_is_row(item))
+        item->unwanted = true;
+    else if (is_pending) {
+        struct err err = {0};
+        err_set(&err, ERR_TEMPORARY, "unavailable",
+            "the job has not ended and is not with this broker: ask again when it has");
+        send_error(b, &l->asker, "500", &err);
+        return;
+    }
+    send_status(b, &l->asker, "200", (struct bytes){0});
+}
+
 static void done(struct task *task, struct broker *b)
 {
     struct look_up *l = (struct look_up *)task;
@@ -122,10 +139,7 @@ static void done(struct task *task, struct broker *b)
         err_set(&task->err, ERR_TEMPORARY, "unavailable", "the database is away: ask again");
         send_error(b, &l->asker, "500", &task->err);
     } else if (l->close) {
-        struct item *item = map_get(b->items, &l->id);
-        if (item && l->is_known && may_see(&l->asker, l->client))
-            item->unwanted = true;
-        send_status(b, &l->asker, "200", (struct bytes){0});
+        answer_close(b, l);
     } else {
         answer_reply(b, l);
     }

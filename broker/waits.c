@@ -1,6 +1,7 @@
 #include "waits.h"
 
 #include "broker.h"
+#include "item.h"
 #include "metrics.h"
 
 #include "base/mem.h"
@@ -116,7 +117,8 @@ static size_t look_up_some(
     for (struct wait *wait = list->first; wait && n < most; wait = next) {
         next = wait == last ? NULL : wait->absent_next;
         absent_remove(wait);
-        if (map_get(b->items, &wait->id))
+        const struct item *item = map_get(b->items, &wait->id);
+        if (item && item_is_row(item))
             continue; /* it is in memory again */
         absent_append(list, wait);
         ids[n++] = wait->id;
@@ -294,54 +296,75 @@ void waits_accepted(struct broker *b, const struct uuid *id, bool is_over)
         free_wait(b->waits, wait);
 }
 
-/* Takes the wait out; the caller answers its waiters and frees them. */
-static struct waiter *take_waiters(struct broker *b, const struct uuid *id)
+enum whom { EVERYBODY, ACCEPTED, NOT_ACCEPTED };
+
+static bool is_meant(const struct waiter *waiter, enum whom whom)
 {
-    struct wait *wait = map_get(b->waits->by_id, id);
-    if (!wait)
-        return NULL;
-    struct waiter *first = wait->first;
-    free_wait(b->waits, wait);
-    return first;
+    return whom == EVERYBODY || waiter->is_accepted == (whom == ACCEPTED);
 }
 
-void waits_end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result)
+/* Takes those out who are meant: a list, for the caller to answer and free. */
+static struct waiter *take_waiters(struct broker *b, const struct uuid *id, enum whom whom)
+{
+    struct waiter *taken = NULL, **last = &taken;
+    struct wait *wait = map_get(b->waits->by_id, id);
+    struct waiter **p = wait ? &wait->first : &taken;
+    while (wait && *p) {
+        struct waiter *waiter = *p;
+        if (!is_meant(waiter, whom)) {
+            p = &waiter->next;
+            continue;
+        }
+        *p = waiter->next;
+        waiter->next = NULL;
+        *last = waiter;
+        last = &waiter->next;
+    }
+    if (wait && !wait->first)
+        free_wait(b->waits, wait);
+    return taken;
+}
+
+static void end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result,
+    enum whom whom)
 {
     struct uuid copy = *id; /* it may be the wait's own */
     struct waiter *next;
-    for (struct waiter *waiter = take_waiters(b, id); waiter; waiter = next) {
+    for (struct waiter *waiter = take_waiters(b, id, whom); waiter; waiter = next) {
         next = waiter->next;
         wish_end(b, &waiter->wish, &copy, state, result);
         free_waiter(b, waiter);
     }
 }
 
-static void reject(
-    struct broker *b, const struct uuid *id, const struct err *err, bool is_everybody)
+void waits_end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result)
+{
+    end(b, id, state, result, EVERYBODY);
+}
+
+void waits_end_accepted(
+    struct broker *b, const struct uuid *id, enum job_state state, struct bytes result)
+{
+    end(b, id, state, result, ACCEPTED);
+}
+
+static void reject(struct broker *b, const struct uuid *id, const struct err *err, enum whom whom)
 {
     struct uuid copy = *id;
-    struct wait *wait = map_get(b->waits->by_id, id);
-    struct waiter **p = wait ? &wait->first : NULL;
-    while (p && *p) {
-        struct waiter *waiter = *p;
-        if (waiter->is_accepted && !is_everybody) {
-            p = &waiter->next;
-            continue;
-        }
-        *p = waiter->next;
+    struct waiter *next;
+    for (struct waiter *waiter = take_waiters(b, id, whom); waiter; waiter = next) {
+        next = waiter->next;
         wish_reject(b, &waiter->wish, &copy, err);
         free_waiter(b, waiter);
     }
-    if (wait && !wait->first)
-        free_wait(b->waits, wait);
 }
 
 void waits_reject(struct broker *b, const struct uuid *id, const struct err *err)
 {
-    reject(b, id, err, false);
+    reject(b, id, err, NOT_ACCEPTED);
 }
 
 void waits_gone(struct broker *b, const struct uuid *id, const struct err *err)
 {
-    reject(b, id, err, true);
+    reject(b, id, err, EVERYBODY);
 }

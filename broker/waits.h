@@ -24,6 +24,10 @@ bool waits_has(const struct waits *w, const struct uuid *id);
 void waits_accepted(struct broker *b, const struct uuid *id, bool is_over);
 /* The job ended: everybody gets it and waits no more. result: JSON or empty. */
 void waits_end(struct broker *b, const struct uuid *id, enum job_state state, struct bytes result);
+/* The row with this id ended, while a request for the same id is not judged yet: only those hear it
+ * who wait for that row. It may be another client's (I12). */
+void waits_end_accepted(
+    struct broker *b, const struct uuid *id, enum job_state state, struct bytes result);
 /* The requests for this id came to nothing: those are rejected who were not told `accepted`. Others
  * wait for the job of that id that there is, and go on. */
 void waits_reject(struct broker *b, const struct uuid *id, const struct err *err);
