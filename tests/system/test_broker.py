@@ -702,8 +702,9 @@ class Curve(BrokerCase):
         def write_with_keys():
             write()
             path = cls.stack.config_path()
-            path.write_text(path.read_text().replace("'}", f"', key: '{cls.keys['broker'][0]}'}}", 1)
-                            .replace("connect:\n", "connect:\n  curve_key: keys/operator.curve\n"))
+            head, connect, tail = path.read_text().partition("connect:\n")  # a key may begin with a brace
+            tail = tail.replace("'}", f"', key: '{cls.keys['broker'][0]}'}}", 1)
+            path.write_text(head + connect + "  curve_key: keys/operator.curve\n" + tail)
         cls.stack.write_config = write_with_keys
         cls.stack.prepare()
         cls.broker = cls.stack.start_broker()
