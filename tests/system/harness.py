@@ -267,6 +267,23 @@ class Stack:
                 smtp=self.smtp or 25, smtp_timeout=self.smtp_timeout, products=self.products, source=SOURCE,
                 attempts=self.attempts, broker_extra=self.broker_extra, log_level=self.log_level))
 
+    def encrypt(self, keys):
+        """CURVE on all connections; keys["broker"] and keys["operator"] are pairs (public, secret)."""
+        (self.folder / "keys").mkdir(exist_ok=True)
+        for name in ("broker", "operator"):
+            path = self.folder / "keys" / f"{name}.curve"
+            path.touch(0o600)
+            path.write_text("public: {}\nsecret: {}\n".format(*keys[name]))
+        write = self.write_config
+
+        def write_with_keys():
+            write()
+            path = self.config_path()
+            head, connect, tail = path.read_text().partition("connect:\n")  # a key may begin with a brace
+            tail = tail.replace("'}", f"', key: '{keys['broker'][0]}'}}", 1)
+            path.write_text(head + connect + "  curve_key: keys/operator.curve\n" + tail)
+        self.write_config = write_with_keys
+
     # --- programs ---
 
     def certq(self, *args, check=True, broker=0, stdin=None, timeout=PATIENCE * 2):

@@ -28,18 +28,7 @@ class Attacks(unittest.TestCase):
         cls.stack = Stack(attempts=3, broker_extra=f"  curve_key: keys/broker.curve\n  client_keys:\n{clients}\n"
                                                    f"  worker_keys:\n{workers}")
         cls.addClassCleanup(cls.stack.close)
-        (cls.stack.folder / "keys").mkdir()
-        for name in ("broker", "operator"):
-            path = cls.stack.folder / "keys" / f"{name}.curve"
-            path.touch(0o600)
-            path.write_text("public: {}\nsecret: {}\n".format(*cls.keys[name]))
-        write = cls.stack.write_config
-        def write_with_keys():
-            write()
-            path = cls.stack.config_path()
-            path.write_text(path.read_text().replace("'}", f"', key: '{cls.keys['broker'][0]}'}}", 1)
-                            .replace("connect:\n", "connect:\n  curve_key: keys/operator.curve\n"))
-        cls.stack.write_config = write_with_keys
+        cls.stack.encrypt(cls.keys)
         cls.stack.prepare()
         cls.broker = cls.stack.start_broker()
 

@@ -693,19 +693,7 @@ class Curve(BrokerCase):
                        f"    - {{name: worker, key: '{cls.keys['worker'][0]}', kinds: [noop]}}"}
         cls.stack = Stack(attempts=3, **cls.options)
         cls.addClassCleanup(cls.stack.close)
-        (cls.stack.folder / "keys").mkdir()
-        for name in ("broker", "operator"):
-            path = cls.stack.folder / "keys" / f"{name}.curve"
-            path.touch(0o600)
-            path.write_text("public: {}\nsecret: {}\n".format(*cls.keys[name]))
-        write = cls.stack.write_config
-        def write_with_keys():
-            write()
-            path = cls.stack.config_path()
-            head, connect, tail = path.read_text().partition("connect:\n")  # a key may begin with a brace
-            tail = tail.replace("'}", f"', key: '{cls.keys['broker'][0]}'}}", 1)
-            path.write_text(head + connect + "  curve_key: keys/operator.curve\n" + tail)
-        cls.stack.write_config = write_with_keys
+        cls.stack.encrypt(cls.keys)
         cls.stack.prepare()
         cls.broker = cls.stack.start_broker()
 
