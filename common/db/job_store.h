@@ -116,7 +116,7 @@ int job_list(struct db *db, const struct job_filter *filter, int64_t now_ms, job
 void job_record_clear(struct job_record *r);
 
 /*
- * titanic.close and first delivery: empties result and args of a finished job (and marks it
+ * titanic.close: empties result and args of a finished job (and marks it
  * closed). False when unknown; a waiting job is known and is not changed.
  */
 int job_close(struct db *db, const struct uuid *id, bool mark_closed, bool *ret_known,
