@@ -35,7 +35,7 @@ struct kind {
     bool internal;       /* no client may submit it */
     bool operators;      /* only operators' keys may submit it */
     bool patient;        /* delivers to others: outlasts days of their downtime (kind_attempts) */
-    bool personal;       /* results hold personal data: emptied after broker.result or titanic.close */
+    bool personal;       /* results hold personal data: emptied after broker.result */
     uint16_t group;      /* most jobs in one group */
     int32_t deadline_ms; /* a group not reported by then is lost */
 };
