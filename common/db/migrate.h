@@ -36,6 +36,6 @@ int migrate_status(struct db *db, const char *folder, migration_each *each, void
     struct err *err) MUST_USE;
 /* Programs call it at start: error when the database is older or newer than `number`. */
 int migrate_check(struct db *db, int number, struct err *err) MUST_USE;
-#define SCHEMA_NUMBER 2
+#define SCHEMA_NUMBER 3
 
 #endif

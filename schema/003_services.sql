@@ -1,0 +1,51 @@
+-- certq schema 3: contracts with their contacts, devices, seals of the audit, CRLs asked for.
+
+-- ---- Contracts and contacts (C1) ----
+
+-- What a company holds beside its certificates. version is raised by whoever decides on it (I11),
+-- before the versions of its subscribers. reissues counts those since the last issue or renewal (C4).
+-- account is JSON: the destination of one-time passwords (C3).
+CREATE TABLE contract (
+    id         BINARY(16)      NOT NULL PRIMARY KEY,
+    product    VARCHAR(32)     NOT NULL,
+    state      ENUM('active','ended') NOT NULL,
+    version    BIGINT UNSIGNED NOT NULL,
+    reissues   INT UNSIGNED    NOT NULL DEFAULT 0,
+    account    MEDIUMTEXT      NULL,
+    created_ms BIGINT          NOT NULL,
+    ended_ms   BIGINT          NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- One contact a role. profile is JSON: everything C1 lists; email and wants_notice are taken out of it
+-- for the expiry scan (C9).
+CREATE TABLE contact (
+    contract     BINARY(16)   NOT NULL,
+    role         VARCHAR(16)  NOT NULL,
+    email        VARCHAR(254) NOT NULL,
+    wants_notice TINYINT      NOT NULL DEFAULT 1,
+    profile      MEDIUMTEXT   NOT NULL,
+    PRIMARY KEY (contract, role)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- The contract a subscriber was made under; it never changes.
+ALTER TABLE subscriber
+    ADD COLUMN contract BINARY(16) NULL,
+    ADD KEY contract (contract);
+
+-- A request about the contract itself has no subscriber (zero) and names the contract.
+ALTER TABLE application
+    ADD COLUMN contract BINARY(16) NULL,
+    ADD KEY contract (contract);
+
+-- ---- Devices (D8) ----
+
+-- The card or computer a certificate sits on, as upstream names it; and whether its revocation was
+-- asked for on line, which is what lets a card's certificate be erased.
+ALTER TABLE certificate
+    ADD COLUMN device VARCHAR(64) NULL,
+    ADD COLUMN revoked_online TINYINT NOT NULL DEFAULT 0;
+
+-- ---- Seals of the audit (D9) ----
+
+-- ---- CRLs asked for ----
+
