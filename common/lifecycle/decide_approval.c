@@ -1,9 +1,11 @@
 #include "lifecycle/decide_approval.h"
 
 #include "base/clock.h"
-#include "lifecycle/decide_grant.h"
+#include "lifecycle/decide_certificate.h"
 
 #include <string.h>
+
+/* --- reading --- */
 
 static void read_verdict(const json_t *args, struct approval_request *r, struct plan *plan)
 {
@@ -38,6 +40,44 @@ static void read_operator(
         plan_bad_field(plan, "operator", "is not the operator of by");
 }
 
+static const char *line_at(const json_t *object, const char *name, size_t most)
+{
+    struct plan ignored = {0};
+    const char *text = args_text(object, name, most, &ignored);
+    plan_clear(&ignored);
+    return text;
+}
+
+static void read_confirmation(
+    const struct decision *d, const json_t *args, struct confirmation *ret, struct plan *plan)
+{
+    static const char *const known[] = {"by", "with", "person", "at", NULL};
+    const json_t *given = json_object_get(args, "confirmation");
+    struct plan members = {0};
+    if (!given || json_is_null(given))
+        return;
+    const char *by = line_at(given, "by", 32), *with = line_at(given, "with", 32);
+    const char *when = line_at(given, "at", 64);
+    *ret = (struct confirmation){.is_given = true,
+        .by = by ? policy_word_find(policy_confirm_words, by) : -1,
+        .with = with ? policy_word_find(policy_role_words, with) : -1,
+        .person = line_at(given, "person", PERSON_MOST)};
+    if (!json_is_object(given) || !args_known(given, known, &members))
+        plan_bad_field(plan, "confirmation", "must be {by, with, person, at}");
+    plan_clear(&members);
+    if (ret->by <= CONFIRM_NONE)
+        plan_bad_field(plan, "confirmation.by", "must be telephone");
+    if (ret->with < 0)
+        plan_bad_field(plan, "confirmation.with",
+            "must be the contact who was asked: registered, technical or administrative");
+    if (!ret->person)
+        plan_bad_field(plan, "confirmation.person", "is missing: who answered? One line");
+    if (!when || !clock_parse(when, strlen(when), &ret->at_ms))
+        plan_bad_field(plan, "confirmation.at", "must be a time: RFC 3339 with an offset");
+    else if (ret->at_ms > d->now_ms)
+        plan_bad_field(plan, "confirmation.at", "is in the future");
+}
+
 bool approval_read(
     struct decision *d, const json_t *args, struct approval_request *ret, struct plan *plan)
 {
@@ -56,9 +96,55 @@ bool approval_read(
         plan_bad_field(plan, "subject", "is missing: the id of what is decided");
     read_verdict(args, ret, plan);
     read_operator(d, args, ret, plan);
+    read_confirmation(d, args, &ret->confirmation, plan);
     ret->note = args_text(args, "note", NOTE_MOST, plan);
+    ret->reason = args_text(args, "reason", 64, plan);
     return !plan->refused;
 }
+
+/* --- for the kinds --- */
+
+void approval_record(const struct approval *a)
+{
+    struct application *row = a->application;
+    row->state = a->r->is_approved ? APPLICATION_APPROVED : APPLICATION_REJECTED;
+    row->decided_ms = a->d->now_ms;
+    text_set(&row->decided_by, a->r->who);
+    text_set(&row->note, a->r->note);
+    row_touch(&row->row);
+}
+
+void approval_finish(const struct approval *a, json_t *result, struct plan *plan)
+{
+    const struct application *row = a->application;
+    const bool is_of_certificate = !uuid_is_zero(&row->certificate);
+    json_object_set_new(result, "application", json_uuid(&row->id));
+    json_object_set_new(result, "kind", json_string(row->kind));
+    if (is_of_certificate && !json_object_get(result, "certificate"))
+        json_object_set_new(result, "certificate", json_uuid(&row->certificate));
+    plan_audit(plan, a->r->is_approved ? "application.approved" : "application.rejected",
+        is_of_certificate ? &row->certificate : &row->id,
+        json_pack("{s:o, s:s, s:s, s:s?, s:O}", "application", json_uuid(&row->id), "kind",
+            row->kind, "operator", a->r->who, "note", a->r->note, "state",
+            json_object_get(result, "state")));
+    plan_result(plan, result);
+}
+
+int approval_damaged(const struct approval *a, const char *what, struct err *err)
+{
+    return err_set(err, ERR_TEMPORARY, "damaged", "application %s has no %s",
+        uuid_s(&a->application->id), what);
+}
+
+/* --- deciding --- */
+
+static const struct {
+    const char *kind; /* of the application */
+    int (*decided)(const struct approval *a, struct plan *plan, struct err *err);
+    bool is_confirmed; /* takes confirmation and reason */
+} kinds[] = {
+    {"issue", issue_decided, false},
+};
 
 static bool waits(const struct application *a, const struct approval_request *r, struct plan *plan)
 {
@@ -76,79 +162,36 @@ static bool waits(const struct application *a, const struct approval_request *r,
     return false;
 }
 
-static void record(const struct decision *d, const struct approval_request *r,
-    struct application *a, enum application_state state)
+static bool takes_confirmation(const struct approval *a, bool is_confirmed, struct plan *plan)
 {
-    a->state = state;
-    a->decided_ms = d->now_ms;
-    text_set(&a->decided_by, r->who);
-    text_set(&a->note, r->note);
-    row_touch(&a->row);
-}
-
-static void finish(const struct decision *d UNUSED, const struct application *a,
-    const struct approval_request *r, json_t *result, struct plan *plan)
-{
-    json_object_set_new(result, "application", json_uuid(&a->id));
-    json_object_set_new(result, "certificate", json_uuid(&a->certificate));
-    plan_audit(plan, r->is_approved ? "application.approved" : "application.rejected",
-        &a->certificate,
-        json_pack("{s:o, s:s, s:s?, s:O}", "application", json_uuid(&a->id), "operator", r->who,
-            "note", r->note, "state", json_object_get(result, "state")));
-    plan_result(plan, result);
-}
-
-static void reject(const struct decision *d, const struct approval_request *r,
-    struct application *application, struct certificate *certificate, struct plan *plan)
-{
-    record(d, r, application, APPLICATION_REJECTED);
-    certificate_move(certificate, CERTIFICATE_CANCELLED);
-    finish(d, application, r, json_pack("{s:s}", "state", "rejected"), plan);
-}
-
-static int approve(const struct decision *d, const struct approval_request *r,
-    const struct policy *policy, struct aggregate *a, struct application *application,
-    struct certificate *certificate, struct plan *plan, struct err *err)
-{
-    AUTO_PERSON person = {0};
-    AUTO_GRANT grant = {0};
-    AUTO_BUF spki = {0};
-    struct request_key key = {0};
-    if (person_of_rows(a, application, &person, err))
-        return -1;
-    const json_t *stored = json_object_get(person.request, "key");
-    if (stored && key_of_json(stored, &spki, &key, err))
-        return -1;
-    const struct request_key *with = stored ? &key : NULL;
-    if (policy->issue.path == PATH_DIRECT && !with)
-        return err_set(err, ERR_TEMPORARY, "damaged", "application %s has lost its key",
-            uuid_s(&application->id));
-    if (grant_prepare(d, policy, &person, certificate, with, &grant, plan, err))
-        return -1;
-    if (plan->refused)
-        return 0;
-    record(d, r, application, APPLICATION_APPROVED);
-    struct granted to = {policy, a, application, certificate, &person, with, 0};
-    json_t *result = json_object();
-    grant_apply(d, &grant, &to, result, plan);
-    finish(d, application, r, result, plan);
-    return 0;
+    if (is_confirmed)
+        return true;
+    if (a->r->confirmation.is_given)
+        plan_bad_field(plan, "confirmation", "only a revocation is confirmed, this is: %s",
+            a->application->kind);
+    if (a->r->reason)
+        plan_bad_field(plan, "reason", "only a revocation has one, this is: %s; see note",
+            a->application->kind);
+    return !plan->refused;
 }
 
 int decide_approval(const struct decision *d, const struct approval_request *r,
     const struct policy *policy, struct aggregate *aggregate, struct plan *plan, struct err *err)
 {
+    struct approval a = {.d = d, .r = r, .policy = policy, .aggregate = aggregate};
     actor_record(d, plan);
-    struct application *application =
-        aggregate ? aggregate_application(aggregate, &r->application) : NULL;
-    if (!waits(application, r, plan))
+    a.application = aggregate ? aggregate_application(aggregate, &r->application) : NULL;
+    if (!waits(a.application, r, plan))
         return 0;
-    struct certificate *certificate = aggregate_certificate(aggregate, &application->certificate);
-    if (!policy || !certificate || certificate->state != CERTIFICATE_AWAITING_APPROVAL)
-        return err_set(err, ERR_TEMPORARY, "damaged", "application %s has no %s",
-            uuid_s(&application->id), policy ? "certificate that waits for it" : "policy here");
-    if (r->is_approved)
-        return approve(d, r, policy, aggregate, application, certificate, plan, err);
-    reject(d, r, application, certificate, plan);
-    return 0;
+    if (!policy)
+        return approval_damaged(&a, "policy here", err);
+    a.certificate = aggregate_certificate(aggregate, &a.application->certificate);
+    if (!a.certificate && !uuid_is_zero(&a.application->certificate))
+        return approval_damaged(&a, "certificate that waits for it", err);
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+        if (strcmp(kinds[i].kind, a.application->kind) == 0)
+            return takes_confirmation(&a, kinds[i].is_confirmed, plan)
+                       ? kinds[i].decided(&a, plan, err)
+                       : 0;
+    return approval_damaged(&a, "kind that anybody decides", err);
 }

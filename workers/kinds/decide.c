@@ -1,4 +1,4 @@
-/* decide: an operator approves or rejects an application that waits for it. */
+/* decide: an operator approves or rejects an application, of whatever kind, that waits for it. */
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
@@ -8,14 +8,14 @@
 #include "unit.h"
 #include "worker.h"
 
-struct approval {
+struct ruling {
     struct decision decision;
     struct approval_request request;
 };
 
 static void prepare(struct worker *w, struct task *task)
 {
-    struct approval *a = task->request = MEM_NEW(struct approval);
+    struct ruling *a = task->request = MEM_NEW(struct ruling);
     struct ports ports;
     ports_of(w, NULL, &ports);
     a->decision = decision_of(task, &ports);
@@ -26,7 +26,7 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
 {
     struct uuid *ids = mem_zero(2 * n, sizeof *ids), *subscribers = ids + n;
     for (size_t i = 0; i < n; i++)
-        ids[i] = ((const struct approval *)tasks[i]->request)->request.application;
+        ids[i] = ((const struct ruling *)tasks[i]->request)->request.application;
     int result = application_find(w->db, ids, n, subscribers, err);
     for (size_t i = 0; result == 0 && i < n; i++)
         if (!uuid_is_zero(&subscribers[i]))
@@ -37,7 +37,7 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
 
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
-    const struct approval *a = task->request;
+    const struct ruling *a = task->request;
     struct ports ports;
     struct err err = {0};
     ports_of(w, unit, &ports);
