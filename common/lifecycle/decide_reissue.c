@@ -2,12 +2,10 @@
 
 #include "base/clock.h"
 #include "base/job.h"
-#include "base/mem.h"
-#include "lifecycle/decide_grant.h"
 #include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_reissue_form.h"
 #include "lifecycle/decide_reissue_rules.h"
-#include "lifecycle/decide_succession.h"
+#include "lifecycle/decide_successor.h"
 
 #include <string.h>
 
@@ -86,27 +84,6 @@ static void find_by_id(const struct reissue_facts *facts, struct reissue_case *k
 
 /* --- what is to be made --- */
 
-/* Its chain's end (A9). Nothing retrieved yet: none, and the chain begins with the new one. */
-static void continue_chain(const struct reissue_case *k, struct certificate *next)
-{
-    const struct certificate *c = k->certificate;
-    const struct certificate *root = aggregate_certificate(k->aggregate, &c->root);
-    next->predecessor = c->id;
-    if (!c->not_after_ms)
-        return;
-    next->root = c->root;
-    if (k->policy->reissue.expiry == EXPIRY_ROOT)
-        next->not_after_ms = root && root->issued_ms ? root->not_after_ms : c->not_after_ms;
-}
-
-static struct draft draft_next(const struct reissue_case *k)
-{
-    struct draft draft = draft_of(k->d, k->policy, &k->aggregate->subscriber.id, KIND_WORD_REISSUE,
-        (enum policy_charge)k->policy->reissue.charge);
-    continue_chain(k, &draft.certificate);
-    return draft;
-}
-
 static struct succession terms_of(const struct reissue_case *k)
 {
     return (struct succession){
@@ -118,27 +95,6 @@ static struct succession terms_of(const struct reissue_case *k)
 }
 
 /* --- doing it; nothing can fail from here on --- */
-
-/* The old code dies (A11), and so does every code given for the same old certificate before: two
- * successors of one certificate must never both be retrieved. */
-static void cancel_unretrieved(const struct reissue_case *k, struct plan *plan)
-{
-    for (size_t i = 0; i < k->aggregate->certificate_count; i++) {
-        struct certificate *c = k->aggregate->certificates[i];
-        const struct application *a = aggregate_application(k->aggregate, &c->application);
-        struct succession s;
-        if (c->state != CERTIFICATE_AWAITING_RETRIEVAL)
-            continue;
-        if (c == k->certificate ||
-            (a && k->old && succession_read(a, &s) && uuid_equal(&s.revokes, &k->old->id)))
-            certificate_cancel(k->d, c, plan);
-    }
-}
-
-static json_t *charge_result(const struct application *a)
-{
-    return a->charged == CHARGED_UPSTREAM ? json_null() : json_boolean(a->charged == CHARGED_YES);
-}
 
 static void finish(const struct reissue_case *k, const struct application *a,
     const struct certificate *next, json_t *result, struct plan *plan)
@@ -153,8 +109,7 @@ static void finish(const struct reissue_case *k, const struct application *a,
         result, "revoke_at", is_revoked ? json_time(k->old->revoked_ms) : json_null());
     json_object_set_new(
         result, "not_after", next->not_after_ms ? json_time(next->not_after_ms) : json_null());
-    json_object_set_new(result, "chargeable", charge_result(a));
-    json_object_set_new(result, "charge_reason", json_string(a->charge_reason));
+    result_add_charge(a, result);
     plan_audit(plan, "reissue.accepted", &next->id,
         json_pack("{s:o, s:o, s:s, s:O, s:o}", "application", json_uuid(&a->id), "predecessor",
             json_uuid(&k->certificate->id), "reason", k->reason->word, "revocation",
@@ -182,18 +137,16 @@ static void accept(
 {
     const int priority = k->reason->is_urgent ? JOB_PRIORITY_URGENT : 0;
     json_t *result = json_object();
-    cancel_unretrieved(k, plan);
+    successor_cancel_rivals(k->d, k->aggregate, k->certificate, k->old, plan);
     if (k->old && k->timing == TIMING_AT_REQUEST) {
         revocation_apply(
             k->d, k->aggregate, k->old, (enum reason)k->reason->crl, k->reason->word, NULL, plan);
         revocation_mails(k->d, k->policy, k->aggregate, priority, plan);
     }
     form_apply(k);
-    struct application *application = aggregate_add_application(k->aggregate);
-    *application = draft->application;
-    application->request = json_dumps(k->after.request, JSON_COMPACT);
-    struct certificate *next = aggregate_add_certificate(k->aggregate);
-    *next = draft->certificate;
+    struct application *application = NULL;
+    struct certificate *next =
+        draft_attach(k->aggregate, draft, json_incref(k->after.request), &application);
     struct granted to = {k->policy, k->aggregate, application, next, &k->after, NULL, priority};
     grant_apply(k->d, grant, &to, result, plan);
     mail_old_address(k, &to, priority, plan);
@@ -205,7 +158,8 @@ static int decide_case(struct reissue_case *k, struct plan *plan, struct err *er
     AUTO_GRANT grant = {0};
     if (!rules_allow(k, plan))
         return 0;
-    struct draft draft = draft_next(k);
+    struct draft draft = successor_draft(k->d, k->policy, k->aggregate, k->certificate,
+        (enum policy_charge)k->policy->reissue.charge);
     struct succession terms = terms_of(k);
     if (form_fill(k, &terms, plan, err))
         return -1;
