@@ -32,6 +32,7 @@ struct task {
     /* The subscribers this job locks (ids, from resolve); unknown ones are made by decide. */
     struct uuid aggregates[TASK_AGGREGATES_MAX];
     size_t aggregate_count;
+    struct uuid contract; /* it locks, with all its subscribers; zero: theirs, if any */
     struct plan plan;     /* result or refusal, mails, follow-ups, audit lines */
     bool refused;         /* = plan.refused, set by the runner between steps */
     enum outcome outcome; /* set by the runner; by `run` kinds themselves */

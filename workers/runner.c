@@ -57,6 +57,7 @@ static void start_over(struct task **tasks, size_t n)
             continue;
         plan_clear(&tasks[i]->plan);
         tasks[i]->aggregate_count = 0;
+        tasks[i]->contract = (struct uuid){{0}};
     }
 }
 
@@ -94,16 +95,19 @@ static int lock_jobs(struct worker *w, struct group *g, struct task **tasks, siz
 
 static int lock_aggregates(struct unit *unit, struct task **tasks, size_t n, struct err *err)
 {
-    size_t total = 0;
+    size_t total = n;
     for (size_t i = 0; i < n; i++)
         total += tasks[i]->aggregate_count;
     CLEANUP(text_auto_free) char *memory = mem_zero(total, sizeof(struct uuid));
-    struct uuid *ids = (struct uuid *)(void *)memory;
-    size_t at = 0;
-    for (size_t i = 0; i < n; i++)
+    struct uuid *contracts = (struct uuid *)(void *)memory, *subscribers = contracts + n;
+    struct unit_wanted wanted = {.subscribers = subscribers, .contracts = contracts};
+    for (size_t i = 0; i < n; i++) {
+        if (!uuid_is_zero(&tasks[i]->contract))
+            contracts[wanted.contract_count++] = tasks[i]->contract;
         for (size_t k = 0; k < tasks[i]->aggregate_count; k++)
-            ids[at++] = tasks[i]->aggregates[k];
-    return unit_lock_and_load(unit, ids, total, err);
+            subscribers[wanted.subscriber_count++] = tasks[i]->aggregates[k];
+    }
+    return unit_lock_and_load(unit, &wanted, err);
 }
 
 static int complete(

@@ -8,6 +8,7 @@
 #include "store/application_store.h"
 #include "store/audit_store.h"
 #include "store/certificate_store.h"
+#include "store/contract_store.h"
 #include "store/subscriber_store.h"
 #include "store/value.h"
 
@@ -18,7 +19,9 @@ struct unit {
     struct db *db;
     struct aggregate **aggregates;
     size_t count;
-    struct map *by_id;
+    struct contract **contracts;
+    size_t contract_count;
+    struct map *by_id, *contract_by_id;
     bool has_failed;
     struct err failure;
 };
@@ -28,6 +31,7 @@ struct unit *unit_new(struct db *db)
     struct unit *u = MEM_NEW(struct unit);
     u->db = db;
     u->by_id = map_new();
+    u->contract_by_id = map_new();
     return u;
 }
 
@@ -37,8 +41,12 @@ void unit_free(struct unit *u)
         return;
     for (size_t i = 0; i < u->count; i++)
         aggregate_free(u->aggregates[i]);
+    for (size_t i = 0; i < u->contract_count; i++)
+        contract_free(u->contracts[i]);
     free(u->aggregates);
+    free(u->contracts);
     map_free(u->by_id);
+    map_free(u->contract_by_id);
     free(u);
 }
 
@@ -63,9 +71,52 @@ static struct uuid *lock_order(const struct uuid *ids, size_t n, size_t *ret_n)
     return sorted;
 }
 
+/* A list of ids that grows. */
+struct ids {
+    struct uuid *items;
+    size_t count;
+};
+
+static void ids_add(void *ids, const struct uuid *id)
+{
+    struct ids *to = ids;
+    if ((to->count & (to->count + 1)) == 0) /* full at 1, 3, 7, 15... */
+        to->items = mem_resize(to->items, 2 * to->count + 1, sizeof *to->items);
+    to->items[to->count++] = *id;
+}
+
+static void ids_sort(struct ids *ids)
+{
+    if (ids->count == 0)
+        return;
+    size_t m;
+    struct uuid *sorted = lock_order(ids->items, ids->count, &m);
+    free(ids->items);
+    *ids = (struct ids){sorted, m};
+}
+
+/* The next part of a list that one statement takes; false at its end. */
+static bool next_part(const struct ids *ids, size_t *at, const struct uuid **ret, size_t *ret_n)
+{
+    if (*at >= ids->count)
+        return false;
+    *ret = ids->items + *at;
+    *ret_n = ids->count - *at < DB_IDS_MOST ? ids->count - *at : DB_IDS_MOST;
+    *at += *ret_n;
+    return true;
+}
+
 static void take(void *unit, struct aggregate *a)
 {
     unit_add(unit, a);
+}
+
+static void take_contract(void *unit, struct contract *c)
+{
+    struct unit *u = unit;
+    u->contracts = mem_resize(u->contracts, u->contract_count + 1, sizeof(struct contract *));
+    u->contracts[u->contract_count++] = c;
+    map_put(u->contract_by_id, &c->id, c);
 }
 
 static struct aggregate *find(void *unit, const struct uuid *subscriber)
@@ -73,32 +124,79 @@ static struct aggregate *find(void *unit, const struct uuid *subscriber)
     return unit_find(unit, subscriber);
 }
 
-/* All are locked before anything is read: what is read is then the newest version. */
-static int lock_and_load(struct unit *u, const struct uuid *ids, size_t n, struct err *err)
+static struct aggregate *find_own(void *unit, const struct uuid *contract)
 {
-    for (size_t at = 0; at < n; at += DB_IDS_MOST) {
-        size_t some = n - at < DB_IDS_MOST ? n - at : DB_IDS_MOST;
-        if (subscriber_lock(u->db, ids + at, some, err))
+    struct contract *c = unit_find_contract(unit, contract);
+    return c ? c->own : NULL;
+}
+
+/* Adds the contracts of the subscribers to `contracts`. */
+static int find_contracts(
+    struct unit *u, const struct ids *subscribers, struct ids *contracts, struct err *err)
+{
+    const struct uuid *some;
+    size_t n;
+    for (size_t at = 0; next_part(subscribers, &at, &some, &n);) {
+        struct uuid found[DB_IDS_MOST];
+        if (contract_of(u->db, some, n, found, err))
             return -1;
+        for (size_t i = 0; i < n; i++)
+            if (!uuid_is_zero(&found[i]))
+                ids_add(contracts, &found[i]);
     }
-    for (size_t at = 0; at < n; at += DB_IDS_MOST) {
-        size_t some = n - at < DB_IDS_MOST ? n - at : DB_IDS_MOST;
-        if (subscriber_load(u->db, ids + at, some, take, u, err) ||
-            application_load(u->db, ids + at, some, find, u, err) ||
-            certificate_load(u->db, ids + at, some, find, u, err))
-            return -1;
-    }
+    ids_sort(contracts);
     return 0;
 }
 
-int unit_lock_and_load(struct unit *u, const struct uuid *ids, size_t n, struct err *err)
+/* Locks them; adds all who are under them to `subscribers`, whom nobody else can add to now. */
+static int lock_contracts(
+    struct unit *u, const struct ids *contracts, struct ids *subscribers, struct err *err)
 {
-    if (n == 0)
-        return 0;
-    size_t m;
-    struct uuid *order = lock_order(ids, n, &m);
-    int result = lock_and_load(u, order, m, err);
-    free(order);
+    const struct uuid *some;
+    size_t n;
+    for (size_t at = 0; next_part(contracts, &at, &some, &n);)
+        if (contract_lock(u->db, some, n, err))
+            return -1;
+    for (size_t at = 0; next_part(contracts, &at, &some, &n);)
+        if (contract_load(u->db, some, n, take_contract, u, err) ||
+            application_load_own(u->db, some, n, find_own, u, err) ||
+            contract_members(u->db, some, n, ids_add, subscribers, err))
+            return -1;
+    ids_sort(subscribers);
+    return 0;
+}
+
+/* All are locked before anything is read: what is read is then the newest version. */
+static int lock_subscribers(struct unit *u, const struct ids *subscribers, struct err *err)
+{
+    const struct uuid *some;
+    size_t n;
+    for (size_t at = 0; next_part(subscribers, &at, &some, &n);)
+        if (subscriber_lock(u->db, some, n, err))
+            return -1;
+    for (size_t at = 0; next_part(subscribers, &at, &some, &n);)
+        if (subscriber_load(u->db, some, n, take, u, err) ||
+            application_load(u->db, some, n, find, u, err) ||
+            certificate_load(u->db, some, n, find, u, err))
+            return -1;
+    return 0;
+}
+
+int unit_lock_and_load(struct unit *u, const struct unit_wanted *wanted, struct err *err)
+{
+    struct ids subscribers = {0}, contracts = {0};
+    for (size_t i = 0; i < wanted->subscriber_count; i++)
+        ids_add(&subscribers, &wanted->subscribers[i]);
+    for (size_t i = 0; i < wanted->contract_count; i++)
+        ids_add(&contracts, &wanted->contracts[i]);
+    ids_sort(&subscribers);
+    int result = find_contracts(u, &subscribers, &contracts, err) ||
+                         (contracts.count && lock_contracts(u, &contracts, &subscribers, err)) ||
+                         lock_subscribers(u, &subscribers, err)
+                     ? -1
+                     : 0;
+    free(subscribers.items);
+    free(contracts.items);
     return result;
 }
 
@@ -122,6 +220,16 @@ void unit_add(struct unit *u, struct aggregate *a)
     u->aggregates = mem_resize(u->aggregates, u->count + 1, sizeof(struct aggregate *));
     u->aggregates[u->count++] = a;
     map_put(u->by_id, &a->subscriber.id, a);
+    struct contract *c = unit_find_contract(u, &a->subscriber.contract);
+    if (c && !a->contract)
+        contract_join(c, a);
+    else if (a->contract && !c)
+        take_contract(u, a->contract);
+}
+
+struct contract *unit_find_contract(const struct unit *u, const struct uuid *id)
+{
+    return uuid_is_zero(id) ? NULL : map_get(u->contract_by_id, id);
 }
 
 int unit_key_taken(
@@ -201,7 +309,8 @@ struct writes {
 
 static void gather_aggregate(struct writes *w, const struct aggregate *a)
 {
-    rows_add(&w->subscribers[a->subscriber.row], &a->subscriber);
+    if (!uuid_is_zero(&a->subscriber.id))
+        rows_add(&w->subscribers[a->subscriber.row], &a->subscriber);
     for (size_t i = 0; i < a->application_count; i++)
         rows_add(&w->applications[a->applications[i]->row], a->applications[i]);
     for (size_t i = 0; i < a->certificate_count; i++) {
@@ -269,7 +378,10 @@ int unit_store(struct unit *u, struct task *const *tasks, size_t n, struct err *
     struct writes w = {0};
     for (size_t i = 0; i < u->count; i++)
         gather_aggregate(&w, u->aggregates[i]);
-    int result = write_rows(u->db, &w, err);
+    for (size_t i = 0; i < u->contract_count; i++)
+        gather_aggregate(&w, u->contracts[i]->own);
+    int result =
+        contract_write(u->db, u->contracts, u->contract_count, err) || write_rows(u->db, &w, err);
     writes_free(&w);
     return result || cancel_followups(u, tasks, n, err) ? -1 : write_audit(u, tasks, n, err);
 }

@@ -18,18 +18,28 @@ struct unit *unit_new(struct db *db);
 void unit_free(struct unit *u);
 DEFINE_AUTO_STRUCT(unit);
 
+/* What a group has to lock: subscribers, and contracts whose subscribers it need not know. */
+struct unit_wanted {
+    const struct uuid *subscribers;
+    size_t subscriber_count;
+    const struct uuid *contracts;
+    size_t contract_count;
+};
 /*
- * (tx) Locks the subscribers in id order by raising their version (a locking read is not enough on
- * Galera) and loads them with their applications and certificates. Ids may repeat; those that do
- * not exist are passed over.
+ * (tx) Locks contracts, then subscribers, each in id order, by raising their version (a locking
+ * read is not enough on Galera), and loads them with their applications and certificates. A
+ * contract comes with all its subscribers, and a subscriber with its contract. Ids may repeat;
+ * those that do not exist are passed over.
  */
-int unit_lock_and_load(struct unit *u, const struct uuid *ids, size_t n, struct err *err) MUST_USE;
+int unit_lock_and_load(struct unit *u, const struct unit_wanted *wanted, struct err *err) MUST_USE;
 /* Borrowed; NULL when it is not in this unit. */
 struct aggregate *unit_find(const struct unit *u, const struct uuid *subscriber);
 /* Also those that earlier jobs of the group added. */
 struct aggregate *unit_find_key(const struct unit *u, const char *product, const char *unit_key);
-/* Takes over an aggregate that a decision made. */
+/* Takes over an aggregate that a decision made, with its contract if that is new too. */
 void unit_add(struct unit *u, struct aggregate *a);
+/* Borrowed; NULL when it is not in this unit. */
+struct contract *unit_find_contract(const struct unit *u, const struct uuid *id);
 /* (tx) Is that unit key somebody's, in this unit or in the table? */
 int unit_key_taken(
     struct unit *u, const char *product, const char *unit_key, bool *ret, struct err *err) MUST_USE;

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -76,6 +77,7 @@ static void application_free(struct application *a)
 static void certificate_free(struct certificate *c)
 {
     free(c->subject);
+    free(c->device);
     buf_free(&c->der);
     free(c);
 }
@@ -98,11 +100,67 @@ void aggregate_free(struct aggregate *a)
     free(a);
 }
 
+struct contract *contract_new(const struct uuid *id, const char *product)
+{
+    struct contract *c = MEM_NEW(struct contract);
+    c->row = ROW_NEW;
+    c->id = *id;
+    snprintf(c->product, sizeof c->product, "%s", product);
+    c->own = aggregate_new();
+    c->own->contract = c;
+    snprintf(c->own->subscriber.product, sizeof c->own->subscriber.product, "%s", product);
+    return c;
+}
+
+void contract_free(struct contract *c)
+{
+    if (!c)
+        return;
+    for (int role = 0; role < ROLES; role++) {
+        free(c->contacts[role].email);
+        free(c->contacts[role].profile);
+    }
+    aggregate_free(c->own);
+    free(c->members);
+    free(c->account);
+    free(c);
+}
+
+void contract_join(struct contract *c, struct aggregate *a)
+{
+    a->contract = c;
+    a->subscriber.contract = c->id;
+    c->members = mem_resize(c->members, c->member_count + 1, sizeof(struct aggregate *));
+    c->members[c->member_count++] = a;
+}
+
+void contact_set(struct contract *c, enum policy_role role, const char *email, bool wants_notice,
+    const char *profile)
+{
+    struct contact *contact = &c->contacts[role];
+    if (contact->email)
+        row_touch(&contact->row);
+    else
+        contact->row = ROW_NEW;
+    text_set(&contact->email, email);
+    text_set(&contact->profile, profile);
+    contact->wants_notice = wants_notice;
+}
+
+void contract_end(struct contract *c, int64_t now_ms)
+{
+    c->has_ended = true;
+    c->ended_ms = now_ms;
+    row_touch(&c->row);
+}
+
 struct application *aggregate_add_application(struct aggregate *a)
 {
     struct application *row = MEM_NEW(struct application);
     row->row = ROW_NEW;
     row->subscriber = a->subscriber.id;
+    if (uuid_is_zero(&a->subscriber.id) && a->contract)
+        row->contract = a->contract->id;
     a->applications =
         mem_resize(a->applications, a->application_count + 1, sizeof(struct application *));
     return a->applications[a->application_count++] = row;

@@ -7,8 +7,11 @@
  *
  * The other procedures hang on the same rows: a reissue is an application with a certificate whose
  * `predecessor` and `root` say what it replaces and whose not_after_ms is fixed before it is
- * retrieved (A9); a deferred revocation is a job that names its certificate (X4); a contract will
- * be an aggregate of several subscribers.
+ * retrieved (A9); a deferred revocation is a job that names its certificate (X4).
+ *
+ * Services C: a contract joins the aggregates of its subscribers, which are locked and loaded with
+ * it as one, and has an aggregate of its own, without a subscriber, for what is asked of the
+ * contract itself (C1-C3).
  */
 #ifndef CERTQ_LIFECYCLE_MODEL_H
 #define CERTQ_LIFECYCLE_MODEL_H
@@ -16,6 +19,7 @@
 #include "base/buf.h"
 #include "base/reason.h"
 #include "base/uuid.h"
+#include "lifecycle/policy_words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -87,7 +91,8 @@ struct subscriber {
     uint32_t failures;
     int64_t locked_ms;
     bool is_withdrawn;
-    char *profile; /* JSON: args.subscriber as accepted last */
+    char *profile;        /* JSON: args.subscriber as accepted last */
+    struct uuid contract; /* it was made under; zero: none. Never changes */
     int64_t created_ms;
 };
 
@@ -95,8 +100,11 @@ enum charged { CHARGED_NO, CHARGED_YES, CHARGED_UPSTREAM }; /* last: not for cer
 
 struct application {
     enum row row;
-    struct uuid id, subscriber, certificate;
-    char kind[MODEL_WORD]; /* the kind of job that made it */
+    struct uuid id;
+    struct uuid subscriber;  /* zero: it is about the contract itself */
+    struct uuid contract;    /* zero, but then */
+    struct uuid certificate; /* zero: it is about none */
+    char kind[MODEL_WORD];   /* the kind of job that made it */
     enum application_state state;
     struct uuid job;
     enum charged charged;
@@ -130,15 +138,40 @@ struct certificate {
     bool has_request;
     uint8_t request_sha256[32], spki_sha256[32];
     char *subject;  /* RFC 4514, of an issued one */
+    char *device;   /* it sits on, as upstream names it (D8); NULL: none known */
     struct buf der; /* of one issued here; loaded on demand otherwise */
     int64_t revoked_ms;
     enum reason reason;
-    struct uuid revoked_by; /* job that revoked it just now: the store writes its revocation */
+    bool was_revoked_online; /* by its holder, not over the counter (D8) */
+    struct uuid revoked_by;  /* job that revoked it just now: the store writes its revocation */
     int64_t created_ms;
+};
+
+struct contact {
+    enum row row;
+    char *email;       /* as given; NULL: the contract has no contact of this role */
+    bool wants_notice; /* renewal notices (C9) */
+    char *profile;     /* JSON: contract.contacts.ROLE as accepted last */
+};
+
+struct aggregate;
+struct contract {
+    enum row row;
+    struct uuid id;
+    char product[MODEL_WORD];
+    bool has_ended;
+    uint32_t reissues; /* since the last issue or renewal (C4) */
+    char *account;     /* JSON: contract.account (C3); NULL: nothing */
+    int64_t created_ms, ended_ms;
+    struct contact contacts[ROLES];
+    struct aggregate *own;      /* what was asked of the contract itself; owned */
+    struct aggregate **members; /* its subscribers, borrowed */
+    size_t member_count;
 };
 
 struct aggregate {
     struct subscriber subscriber;
+    struct contract *contract;         /* borrowed; NULL: the product has none */
     struct application **applications; /* in the order they were made */
     size_t application_count;
     struct certificate **certificates;
@@ -148,7 +181,20 @@ struct aggregate {
 struct aggregate *aggregate_new(void);
 void aggregate_free(struct aggregate *a);
 DEFINE_AUTO_STRUCT(aggregate);
-/* A zeroed row of the aggregate, marked ROW_NEW, with the subscriber's id. */
+/* A new contract (ROW_NEW) with its own aggregate and no contacts. */
+struct contract *contract_new(const struct uuid *id, const char *product);
+void contract_free(struct contract *c); /* not its members */
+DEFINE_AUTO_STRUCT(contract);
+/* Puts a subscriber under it; both live equally long. */
+void contract_join(struct contract *c, struct aggregate *a);
+/* Sets or replaces a contact by its JSON (taken by copy). */
+void contact_set(struct contract *c, enum policy_role role, const char *email, bool wants_notice,
+    const char *profile);
+/* Its last certificate is gone: nothing more can be asked for under it (C8). */
+void contract_end(struct contract *c, int64_t now_ms);
+
+/* A zeroed row of the aggregate, marked ROW_NEW, with the subscriber's id (or the contract's, where
+ * it has no subscriber). */
 struct application *aggregate_add_application(struct aggregate *a);
 struct certificate *aggregate_add_certificate(struct aggregate *a);
 /* NULL when it is not among this subscriber's. */

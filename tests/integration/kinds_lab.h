@@ -303,7 +303,8 @@ static UNUSED char *code_of(struct worker *w, const char *certificate)
     assert_true(uuid_parse(certificate, strlen(certificate), &id));
     must(certificate_find(w->db, &id, 1, &subscriber, &err), &err);
     must(db_begin(w->db, &err), &err);
-    must(unit_lock_and_load(u, &subscriber, 1, &err), &err);
+    const struct unit_wanted wanted = {.subscribers = &subscriber, .subscriber_count = 1};
+    must(unit_lock_and_load(u, &wanted, &err), &err);
     db_rollback(w->db);
     const struct certificate *c = aggregate_certificate(unit_find(u, &subscriber), &id);
     must(code_derive(w->codes, c->code_key, &c->id, c->code_generation, c->code_nonce, &bits, &err),

@@ -83,6 +83,12 @@ static void must(int result, const struct err *err)
         fail_msg("%s: %s", err->code, err->text);
 }
 
+static int lock_and_load(struct unit *u, const struct uuid *ids, size_t n, struct err *err)
+{
+    const struct unit_wanted wanted = {.subscribers = ids, .subscriber_count = n};
+    return unit_lock_and_load(u, &wanted, err);
+}
+
 /* Adds aggregates in one transaction of their own. */
 static void add(struct db *db, struct aggregate **all, size_t n)
 {
@@ -108,9 +114,9 @@ static void test_locks_nothing_else(void **state UNUSED)
     assert_int_equal(mariadb_number(server, DATABASE, "SELECT COUNT(*) FROM subscriber"), 0);
     add(one, both, 2);
     must(db_begin(one, &err), &err);
-    must(unit_lock_and_load(first, &right, 1, &err), &err);
+    must(lock_and_load(first, &right, 1, &err), &err);
     must(db_begin(two, &err), &err);
-    must(unit_lock_and_load(second, &left, 1, &err), &err);
+    must(lock_and_load(second, &left, 1, &err), &err);
     assert_non_null(unit_find(second, &left));
     db_rollback(two);
     db_rollback(one);
@@ -220,7 +226,7 @@ static void test_round_trip(void **state UNUSED)
     for (int pass = 0; pass < 3; pass++) {
         AUTO(unit) u = unit_new(db);
         must(db_begin(db, &err), &err);
-        must(unit_lock_and_load(u, ids, ARRAY_LENGTH(ids), &err), &err);
+        must(lock_and_load(u, ids, ARRAY_LENGTH(ids), &err), &err);
         assert_null(unit_find(u, &nobody));
         struct aggregate *loaded = unit_find(u, &id);
         assert_ptr_equal(unit_find_key(u, "association", "round"), loaded);
@@ -370,9 +376,11 @@ static void test_find_certificates(void **state UNUSED)
     assert_true(uuid_equal(&found[1], &subscriber));
     assert_true(uuid_is_zero(&found[2]));
     ids[2] = application;
-    must(application_find(db, ids, 3, found, &err), &err);
-    assert_true(uuid_is_zero(&found[1]));
-    assert_true(uuid_equal(&found[2], &subscriber));
+    struct application_owner owners[3];
+    must(application_find(db, ids, 3, owners, &err), &err);
+    assert_true(uuid_is_zero(&owners[1].subscriber));
+    assert_true(uuid_equal(&owners[2].subscriber, &subscriber));
+    assert_true(uuid_is_zero(&owners[2].contract));
     struct bytes serial = {id.b, SERIAL_BYTES};
     must(certificate_find_serial(db, "person-ca", serial, &which, &found[0], &err), &err);
     assert_true(uuid_equal(&which, &id));
@@ -413,9 +421,9 @@ static void test_lock_is_waited_for(void **state UNUSED)
     struct uuid id = a->subscriber.id;
     add(one, &a, 1);
     must(db_begin(one, &err), &err);
-    must(unit_lock_and_load(first, &id, 1, &err), &err);
+    must(lock_and_load(first, &id, 1, &err), &err);
     must(db_begin(two, &err), &err);
-    assert_int_equal(unit_lock_and_load(second, &id, 1, &err), -1);
+    assert_int_equal(lock_and_load(second, &id, 1, &err), -1);
     assert_int_equal(err.kind, ERR_CONFLICT);
     assert_null(unit_find(second, &id));
     db_rollback(two);
@@ -431,7 +439,7 @@ static struct uuid shared[SHARED];
 static int count_once(struct db *db, const struct uuid *ids, size_t n, struct err *err)
 {
     AUTO(unit) u = unit_new(db);
-    if (db_begin(db, err) || unit_lock_and_load(u, ids, n, err))
+    if (db_begin(db, err) || lock_and_load(u, ids, n, err))
         return -1;
     for (size_t i = 0; i < n; i++) {
         struct aggregate *a = unit_find(u, &ids[i]);

@@ -22,16 +22,21 @@ static void prepare(struct worker *w, struct task *task)
     (void)approval_read(&a->decision, task->args, &a->request, &task->plan);
 }
 
+/* A request about a contract locks all that hangs on it; any other locks its subscriber. */
 static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
 {
-    struct uuid *ids = mem_zero(2 * n, sizeof *ids), *subscribers = ids + n;
+    struct uuid *ids = mem_zero(n, sizeof *ids);
+    struct application_owner *owners = mem_zero(n, sizeof *owners);
     for (size_t i = 0; i < n; i++)
         ids[i] = ((const struct ruling *)tasks[i]->request)->request.application;
-    int result = application_find(w->db, ids, n, subscribers, err);
-    for (size_t i = 0; result == 0 && i < n; i++)
-        if (!uuid_is_zero(&subscribers[i]))
-            tasks[i]->aggregates[tasks[i]->aggregate_count++] = subscribers[i];
+    int result = application_find(w->db, ids, n, owners, err);
+    for (size_t i = 0; result == 0 && i < n; i++) {
+        tasks[i]->contract = owners[i].contract;
+        if (!uuid_is_zero(&owners[i].subscriber))
+            tasks[i]->aggregates[tasks[i]->aggregate_count++] = owners[i].subscriber;
+    }
     free(ids);
+    free(owners);
     return result;
 }
 
@@ -43,8 +48,10 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     ports_of(w, unit, &ports);
     struct decision d = a->decision;
     d.ports = &ports.ports;
-    struct aggregate *aggregate =
-        task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
+    const struct contract *contract = unit_find_contract(unit, &task->contract);
+    struct aggregate *aggregate = task->aggregate_count ? unit_find(unit, &task->aggregates[0])
+                                  : contract            ? contract->own
+                                                        : NULL;
     const struct policy *policy =
         aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
     if (decide_approval(&d, &a->request, policy, aggregate, &task->plan, &err))

@@ -4,11 +4,21 @@
 
 #include <string.h>
 
+#define COLUMNS                                                                                    \
+    "a.id, a.subscriber, a.certificate, a.kind, a.state, a.job, a.chargeable, a.charge_reason, "   \
+    "a.request, a.decided_ms, a.decided_by, a.note, a.created_ms, a.contract"
+#define TYPES "bbbttbittittib"
+#define WIDTH 14
+
 static const struct statement load = {"application.load",
-    "SELECT a.id, a.subscriber, a.certificate, a.kind, a.state, a.job, a.chargeable, "
-    "a.charge_reason, a.request, a.decided_ms, a.decided_by, a.note, a.created_ms "
-    "FROM " DB_JOIN_IDS_BY("application a", "subscriber", "a.subscriber") " ORDER BY a.id",
-    "bi", "bbbttbittitti"};
+    "SELECT " COLUMNS
+    " FROM " DB_JOIN_IDS_BY("application a", "subscriber", "a.subscriber") " ORDER BY a.id",
+    "bi", TYPES};
+/* What is asked of contracts themselves. */
+static const struct statement load_own = {"application.load-own",
+    "SELECT " COLUMNS
+    " FROM " DB_JOIN_IDS_BY("application a", "contract", "a.contract") " ORDER BY a.id",
+    "bi", TYPES};
 
 static void read_row(const struct db_value *v, struct application *a)
 {
@@ -24,28 +34,42 @@ static void read_row(const struct db_value *v, struct application *a)
         .decided_ms = value_int(&v[9]),
         .decided_by = value_text(&v[10]),
         .note = value_text(&v[11]),
-        .created_ms = value_int(&v[12])};
+        .created_ms = value_int(&v[12]),
+        .contract = value_uuid(&v[13])};
     value_word(&v[3], a->kind, sizeof a->kind);
     application_state_find(v[4].bytes, &a->state);
     value_word(&v[7], a->charge_reason, sizeof a->charge_reason);
 }
 
-int application_load(struct db *db, const struct uuid *subscribers, size_t n,
-    struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg, struct err *err)
+/* The rows that stand under some ids, each given to the aggregate of the id in column `by`. */
+static int load_by(struct db *db, const struct statement *s, int by, const struct uuid *ids,
+    size_t n, struct aggregate *(*of)(void *arg, const struct uuid *id), void *arg, struct err *err)
 {
-    struct db_value params[] = {db_bytes(id_list_bytes(subscribers, n)), db_int((int64_t)n)};
-    struct db_value row[13];
-    if (db_query(db, &load, params, err))
+    struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
+    struct db_value row[WIDTH];
+    if (db_query(db, s, params, err))
         return -1;
     int more;
     while ((more = db_fetch(db, row, err)) > 0) {
-        struct uuid subscriber = value_uuid(&row[1]);
-        struct aggregate *a = of(arg, &subscriber);
+        struct uuid id = value_uuid(&row[by]);
+        struct aggregate *a = of(arg, &id);
         if (a)
             read_row(row, aggregate_add_application(a));
     }
     db_finish(db);
     return more;
+}
+
+int application_load(struct db *db, const struct uuid *subscribers, size_t n,
+    struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg, struct err *err)
+{
+    return load_by(db, &load, 1, subscribers, n, of, arg, err);
+}
+
+int application_load_own(struct db *db, const struct uuid *contracts, size_t n,
+    struct aggregate *(*of)(void *arg, const struct uuid *contract), void *arg, struct err *err)
+{
+    return load_by(db, &load_own, 13, contracts, n, of, arg, err);
 }
 
 static struct db_value charged(const struct application *a)
@@ -55,14 +79,13 @@ static struct db_value charged(const struct application *a)
 
 static const struct statement insert = {"application.insert",
     "INSERT INTO application (id, subscriber, certificate, kind, state, job, chargeable, "
-    "charge_reason, request, decided_ms, decided_by, note, created_ms) VALUES "
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    "bbbttbittitti", ""};
+    "charge_reason, request, decided_ms, decided_by, note, created_ms, contract) VALUES "
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    TYPES, ""};
 
 int application_insert(
     struct db *db, const struct application *const *rows, size_t n, struct err *err)
 {
-    enum { WIDTH = 13 };
     struct db_value *v = mem_zero(n * WIDTH, sizeof *v);
     for (size_t i = 0; i < n; i++) {
         const struct application *a = rows[i];
@@ -70,7 +93,8 @@ int application_insert(
             db_id_or_null(&a->certificate), db_text(a->kind),
             db_text(application_state_word(a->state)), db_uuid(&a->job), charged(a),
             db_text(a->charge_reason), db_text(a->request), db_time_or_null(a->decided_ms),
-            db_text(a->decided_by), db_text(a->note), db_int(a->created_ms)};
+            db_text(a->decided_by), db_text(a->note), db_int(a->created_ms),
+            db_id_or_null(&a->contract)};
         memcpy(&v[i * WIDTH], row, sizeof row);
     }
     int result = db_run_bulk(db, &insert, v, n, NULL, err);
@@ -86,14 +110,14 @@ static const struct statement update = {"application.update",
 int application_update(
     struct db *db, const struct application *const *rows, size_t n, struct err *err)
 {
-    enum { WIDTH = 6 };
-    struct db_value *v = mem_zero(n * WIDTH, sizeof *v);
+    enum { UPDATE_WIDTH = 6 };
+    struct db_value *v = mem_zero(n * UPDATE_WIDTH, sizeof *v);
     for (size_t i = 0; i < n; i++) {
         const struct application *a = rows[i];
-        struct db_value row[WIDTH] = {db_text(application_state_word(a->state)),
+        struct db_value row[UPDATE_WIDTH] = {db_text(application_state_word(a->state)),
             db_text(a->request), db_time_or_null(a->decided_ms), db_text(a->decided_by),
             db_text(a->note), db_uuid(&a->id)};
-        memcpy(&v[i * WIDTH], row, sizeof row);
+        memcpy(&v[i * UPDATE_WIDTH], row, sizeof row);
     }
     int result = db_run_bulk(db, &update, v, n, NULL, err);
     free(v);
@@ -101,14 +125,15 @@ int application_update(
 }
 
 static const struct statement find = {"application.find",
-    "SELECT a.id, a.subscriber FROM " DB_JOIN_IDS("application a", "a.id"), "bi", "bb"};
+    "SELECT a.id, a.subscriber, a.contract FROM " DB_JOIN_IDS("application a", "a.id"), "bi",
+    "bbb"};
 
 int application_find(
-    struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers, struct err *err)
+    struct db *db, const struct uuid *ids, size_t n, struct application_owner *ret, struct err *err)
 {
     struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
-    struct db_value row[2];
-    memset(ret_subscribers, 0, n * sizeof *ret_subscribers);
+    struct db_value row[3];
+    memset(ret, 0, n * sizeof *ret);
     if (db_query(db, &find, params, err))
         return -1;
     int more;
@@ -116,7 +141,7 @@ int application_find(
         struct uuid id = value_uuid(&row[0]);
         for (size_t i = 0; i < n; i++)
             if (uuid_equal(&ids[i], &id))
-                ret_subscribers[i] = value_uuid(&row[1]);
+                ret[i] = (struct application_owner){value_uuid(&row[1]), value_uuid(&row[2])};
     }
     db_finish(db);
     return more;

@@ -9,12 +9,20 @@
 int application_load(struct db *db, const struct uuid *subscribers, size_t n,
     struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg,
     struct err *err) MUST_USE;
+/* What was asked of these contracts themselves, likewise. */
+int application_load_own(struct db *db, const struct uuid *contracts, size_t n,
+    struct aggregate *(*of)(void *arg, const struct uuid *contract), void *arg,
+    struct err *err) MUST_USE;
 int application_insert(
     struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
 int application_update(
     struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
-/* Whose they are; zero where there is no such application. n <= DB_IDS_MOST. */
-int application_find(struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers,
+/* Whose they are: a subscriber's, or a contract's own; both zero where there is no such
+ * application. n <= DB_IDS_MOST. */
+struct application_owner {
+    struct uuid subscriber, contract;
+};
+int application_find(struct db *db, const struct uuid *ids, size_t n, struct application_owner *ret,
     struct err *err) MUST_USE;
 
 #endif

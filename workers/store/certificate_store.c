@@ -8,9 +8,9 @@ static const struct statement load = {"certificate.load",
     "SELECT c.id, c.subscriber, c.application, c.product, c.issuer, c.state, c.serial, c.code_key, "
     "c.code_generation, c.code_nonce, c.code_issued_ms, c.predecessor, c.root, c.not_before_ms, "
     "c.not_after_ms, c.issued_ms, c.request_sha256, c.spki_sha256, c.subject, c.revoked_ms, "
-    "c.reason, c.created_ms FROM " DB_JOIN_IDS_BY(
+    "c.reason, c.created_ms, c.device, c.revoked_online FROM " DB_JOIN_IDS_BY(
         "certificate c", "subscriber", "c.subscriber") " ORDER BY c.id",
-    "bi", "bbbtttbtibibbiiibbtiii"};
+    "bi", "bbbtttbtibibbiiibbtiiiti"};
 
 static void read_row(const struct db_value *v, struct certificate *c)
 {
@@ -29,7 +29,9 @@ static void read_row(const struct db_value *v, struct certificate *c)
         .subject = value_text(&v[18]),
         .revoked_ms = value_int(&v[19]),
         .reason = (enum reason)value_int(&v[20]),
-        .created_ms = value_int(&v[21])};
+        .created_ms = value_int(&v[21]),
+        .device = value_text(&v[22]),
+        .was_revoked_online = value_int(&v[23]) != 0};
     value_word(&v[3], c->product, sizeof c->product);
     value_word(&v[4], c->issuer, sizeof c->issuer);
     certificate_state_find(v[5].bytes, &c->state);
@@ -45,7 +47,7 @@ int certificate_load(struct db *db, const struct uuid *subscribers, size_t n,
     struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg, struct err *err)
 {
     struct db_value params[] = {db_bytes(id_list_bytes(subscribers, n)), db_int((int64_t)n)};
-    struct db_value row[22];
+    struct db_value row[24];
     if (db_query(db, &load, params, err))
         return -1;
     int more;
@@ -79,13 +81,14 @@ int certificate_load_der(struct db *db, const struct uuid *id, struct buf *ret, 
     return 0;
 }
 
-#define WIDTH_INSERT 23
+#define WIDTH_INSERT 25
 static const struct statement insert = {"certificate.insert",
     "INSERT INTO certificate (id, subscriber, application, product, issuer, state, serial, "
     "code_key, code_generation, code_nonce, code_issued_ms, predecessor, root, not_before_ms, "
     "not_after_ms, issued_ms, request_sha256, spki_sha256, subject, revoked_ms, reason, "
-    "created_ms, der) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    "bbbtttbtibibbiiibbtiiib", ""};
+    "created_ms, der, device, revoked_online) VALUES "
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "bbbtttbtibibbiiibbtiiibti", ""};
 
 static struct db_value der_of(const struct certificate *c)
 {
@@ -121,7 +124,8 @@ int certificate_insert(
             db_time_or_null(c->not_before_ms), db_time_or_null(c->not_after_ms),
             db_time_or_null(c->issued_ms), hash_of(c, c->request_sha256),
             hash_of(c, c->spki_sha256), db_text(c->subject), db_time_or_null(c->revoked_ms),
-            reason_of(c), db_int(c->created_ms), der_of(c)};
+            reason_of(c), db_int(c->created_ms), der_of(c), db_text(c->device),
+            db_int(c->was_revoked_online)};
         memcpy(&v[i * WIDTH_INSERT], row, sizeof row);
     }
     int result = db_run_bulk(db, &insert, v, n, NULL, err);
@@ -129,12 +133,13 @@ int certificate_insert(
     return result;
 }
 
-#define WIDTH_UPDATE 15
+#define WIDTH_UPDATE 17
 static const struct statement update = {"certificate.update",
     "UPDATE certificate SET state = ?, code_key = ?, code_generation = ?, code_nonce = ?, "
     "code_issued_ms = ?, not_before_ms = ?, not_after_ms = ?, issued_ms = ?, request_sha256 = ?, "
-    "spki_sha256 = ?, subject = ?, revoked_ms = ?, reason = ?, der = COALESCE(?, der) WHERE id = ?",
-    "ttibiiiibbtiibb", ""};
+    "spki_sha256 = ?, subject = ?, revoked_ms = ?, reason = ?, der = COALESCE(?, der), "
+    "device = ?, revoked_online = ? WHERE id = ?",
+    "ttibiiiibbtiibtib", ""};
 
 int certificate_update(
     struct db *db, const struct certificate *const *rows, size_t n, struct err *err)
@@ -147,7 +152,8 @@ int certificate_update(
             db_time_or_null(c->code_issued_ms), db_time_or_null(c->not_before_ms),
             db_time_or_null(c->not_after_ms), db_time_or_null(c->issued_ms),
             hash_of(c, c->request_sha256), hash_of(c, c->spki_sha256), db_text(c->subject),
-            db_time_or_null(c->revoked_ms), reason_of(c), der_of(c), db_uuid(&c->id)};
+            db_time_or_null(c->revoked_ms), reason_of(c), der_of(c), db_text(c->device),
+            db_int(c->was_revoked_online), db_uuid(&c->id)};
         memcpy(&v[i * WIDTH_UPDATE], row, sizeof row);
     }
     int result = db_run_bulk(db, &update, v, n, NULL, err);

@@ -15,10 +15,10 @@ int subscriber_lock(struct db *db, const struct uuid *ids, size_t n, struct err 
 
 #define COLUMNS                                                                                    \
     "s.id, s.product, s.unit_key, s.email, s.user_id, s.language, s.password, s.failures, "        \
-    "s.locked_ms, s.state, s.profile, s.created_ms"
+    "s.locked_ms, s.state, s.profile, s.created_ms, s.contract"
 
 static const struct statement load = {"subscriber.load",
-    "SELECT " COLUMNS " FROM " DB_JOIN_IDS("subscriber s", "s.id"), "bi", "btbttttiitti"};
+    "SELECT " COLUMNS " FROM " DB_JOIN_IDS("subscriber s", "s.id"), "bi", "btbttttiittib"};
 
 static struct aggregate *read_row(const struct db_value *v)
 {
@@ -36,6 +36,7 @@ static struct aggregate *read_row(const struct db_value *v)
     s->is_withdrawn = bytes_equal(v[9].bytes, bytes_of_text("withdrawn"));
     s->profile = value_text(&v[10]);
     s->created_ms = value_int(&v[11]);
+    s->contract = value_uuid(&v[12]);
     return a;
 }
 
@@ -43,7 +44,7 @@ int subscriber_load(struct db *db, const struct uuid *ids, size_t n,
     void (*take)(void *arg, struct aggregate *a), void *arg, struct err *err)
 {
     struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
-    struct db_value row[12];
+    struct db_value row[13];
     if (db_query(db, &load, params, err))
         return -1;
     int more;
@@ -55,8 +56,9 @@ int subscriber_load(struct db *db, const struct uuid *ids, size_t n,
 
 static const struct statement insert = {"subscriber.insert",
     "INSERT INTO subscriber (id, product, unit_key, email, user_id, language, password, failures, "
-    "locked_ms, state, profile, created_ms, version) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,1)",
-    "btbttttiitti", ""};
+    "locked_ms, state, profile, created_ms, contract, version) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
+    "btbttttiittib", ""};
 
 static struct db_value state_of(const struct subscriber *s)
 {
@@ -66,14 +68,15 @@ static struct db_value state_of(const struct subscriber *s)
 int subscriber_insert(
     struct db *db, const struct subscriber *const *rows, size_t n, struct err *err)
 {
-    enum { WIDTH = 12 };
+    enum { WIDTH = 13 };
     struct db_value *v = mem_zero(n * WIDTH, sizeof *v);
     for (size_t i = 0; i < n; i++) {
         const struct subscriber *s = rows[i];
         struct db_value row[WIDTH] = {db_uuid(&s->id), db_text(s->product),
             db_raw(s->unit_key, strlen(s->unit_key)), db_text(s->email), db_text(s->user_id),
             db_text(s->language), db_text(s->password), db_int(s->failures),
-            db_time_or_null(s->locked_ms), state_of(s), db_text(s->profile), db_int(s->created_ms)};
+            db_time_or_null(s->locked_ms), state_of(s), db_text(s->profile), db_int(s->created_ms),
+            db_id_or_null(&s->contract)};
         memcpy(&v[i * WIDTH], row, sizeof row);
     }
     int result = db_run_bulk(db, &insert, v, n, NULL, err);
