@@ -80,13 +80,20 @@ struct decide_ports {
     /* A day or instant for a mail's reader; returns `text`. */
     const char *(*time_text)(void *arg, int64_t time_ms, const struct zone *zone,
         enum policy_language language, char text[static 64]);
+    /*
+     * The text of config/templates/LANGUAGE/NAME.txt with these facts, appended: its title, a blank
+     * line and the body, UTF-8 with LF. Whom to ask is added here. Decisions use document_make.
+     */
+    int (*document)(void *arg, const char *name, const json_t *facts, enum policy_language language,
+        struct buf *ret, struct err *err);
 };
 
 struct decision {
     struct uuid job;
     int64_t now_ms; /* the later of the job's acceptance and its run_at (I7) */
     const struct decide_ports *ports;
-    struct actor actor; /* actor_read */
+    struct actor actor;    /* actor_read */
+    struct uuid signed_by; /* the certificate whose key signed this very job; zero: none's did */
 };
 
 /* --- the request (decide_actor.c) --- */
@@ -102,6 +109,9 @@ void actor_record(const struct decision *d, struct plan *plan);
  * evidence that is missing. */
 bool actor_may(const struct decision *d, const struct policy *policy,
     enum policy_procedure procedure, const json_t *args, struct plan *plan);
+/* Where the actor comes by a signature: is it by this certificate's key? Refuses `bad-signature`.
+ */
+bool actor_signed(const struct decision *d, const struct certificate *c, struct plan *plan);
 /* Members of args that are not in the NULL-terminated list are bad fields. */
 bool args_known(const json_t *args, const char *const *names, struct plan *plan);
 /* A text member: NULL when missing or null; a bad field when it is no line of 1..most characters.

@@ -155,3 +155,12 @@ bool actor_may(const struct decision *d, const struct policy *policy,
     add_bad_fields(plan, fields);
     return false;
 }
+
+bool actor_signed(const struct decision *d, const struct certificate *c, struct plan *plan)
+{
+    if (d->actor.how != CHANNEL_SIGNATURE || uuid_equal(&d->signed_by, &c->id))
+        return true;
+    plan_refuse(plan, "bad-signature", "the request is not signed with the key of certificate %s",
+        uuid_s(&c->id));
+    return false;
+}

@@ -41,7 +41,7 @@ bool revoke_read(
     struct decision *d, const json_t *args, struct revoke_request *ret, struct plan *plan)
 {
     static const char *const known[] = {
-        "certificate", "serial", "issuer", "reason", "note", "successor", "by", NULL};
+        "certificate", "serial", "issuer", "reason", "note", "successor", "by", "signature", NULL};
     *ret = (struct revoke_request){.args = args};
     if (!actor_read(d, args, plan))
         return false;
@@ -163,7 +163,7 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
         decide_deferral(d, policy, aggregate, certificate, &r->successor, plan);
         return 0;
     }
-    if (!actor_may(d, policy, PROC_REVOKE, r->args, plan))
+    if (!actor_may(d, policy, PROC_REVOKE, r->args, plan) || !actor_signed(d, certificate, plan))
         return 0;
     const struct policy_reason *reason = find_reason(d, r, policy, plan);
     if (!reason || !is_revocable(d, certificate, plan))

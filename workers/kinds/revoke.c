@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
+#include "kinds/signature.h"
 #include "lifecycle/decide_revoke.h"
 #include "lifecycle/policy_set.h"
 #include "store/certificate_store.h"
@@ -17,6 +18,7 @@
 struct revocation {
     struct decision decision;
     struct revoke_request request;
+    struct signature signature;
     struct uuid certificate; /* as named, or found by its serial; zero: there is none */
 };
 
@@ -26,7 +28,8 @@ static void prepare(struct worker *w, struct task *task)
     struct ports ports;
     ports_of(w, NULL, &ports);
     r->decision = decision_of(task, &ports);
-    if (revoke_read(&r->decision, task->args, &r->request, &task->plan))
+    if (revoke_read(&r->decision, task->args, &r->request, &task->plan) &&
+        signature_read(task, &r->decision.actor, &r->signature))
         r->certificate = r->request.certificate;
 }
 
@@ -90,13 +93,20 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
         aggregate ? aggregate_certificate(aggregate, &r->certificate) : NULL;
     const struct policy *policy =
         aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
-    if (decide_revoke(&d, &r->request, policy, aggregate, certificate, &task->plan, &err))
+    if (certificate && signature_verify(&r->signature, certificate, task, &d, &err))
+        unit_fail(unit, &err);
+    else if (!task->plan.refused &&
+             decide_revoke(&d, &r->request, policy, aggregate, certificate, &task->plan, &err))
         unit_fail(unit, &err);
 }
 
 static void release(struct task *task)
 {
-    free(task->request);
+    struct revocation *r = task->request;
+    if (!r)
+        return;
+    signature_clear(&r->signature);
+    free(r);
     task->request = NULL;
 }
 
