@@ -120,29 +120,49 @@ static json_t *facts_of(
     put_time(d, o, language, facts, "applied_on", o->application->created_ms);
     if (o->event == MAIL_EMAIL_CHANGED)
         return facts;
+    if (!o->certificate)
+        return facts;
     put(facts, origin_of(o), "yes");
     put_certificate(d, o, language, facts);
     put_succession(d, o, language, facts);
     return facts;
 }
 
+/* Old and new are the same where something else than the address changed. */
+static bool was_mailed(const struct mail_order *o, size_t before, const char *address)
+{
+    for (size_t i = 0; i < before; i++) {
+        const char *other = address_of(o, &o->policy->mails[o->event].items[i]);
+        if (other && strcmp(other, address) == 0)
+            return true;
+    }
+    return false;
+}
+
+static json_t *args_of(const struct decision *d, const struct mail_order *o, const char *address)
+{
+    const enum policy_language language =
+        policy_language_of(o->policy, o->aggregate->subscriber.language);
+    json_t *args = json_object();
+    json_object_set_new(args, "template", json_string(templates[o->event]));
+    json_object_set_new(args, "recipient", json_string(address));
+    json_object_set_new(args, "language", json_string(policy_word(language, language)));
+    json_object_set_new(args, "subscriber", json_uuid(&o->aggregate->subscriber.id));
+    if (o->certificate) {
+        json_object_set_new(args, "certificate", json_uuid(&o->certificate->id));
+        json_object_set_new(args, "generation", json_integer(o->certificate->code_generation));
+    }
+    json_object_set_new(args, "facts", facts_of(d, o, language));
+    return args;
+}
+
 void mail_plan(const struct decision *d, const struct mail_order *o, struct plan *plan)
 {
     const struct policy_recipients *to = &o->policy->mails[o->event];
-    const enum policy_language language =
-        policy_language_of(o->policy, o->aggregate->subscriber.language);
-    for (size_t i = 0; i < to->count; i++) {
+    const int priority = o->priority ? o->priority : JOB_PRIORITY_DEFAULT;
+    for (size_t i = 0; templates[o->event] && i < to->count; i++) {
         const char *address = address_of(o, &to->items[i]);
-        if (!address)
-            continue;
-        json_t *args = json_object();
-        json_object_set_new(args, "template", json_string(templates[o->event]));
-        json_object_set_new(args, "recipient", json_string(address));
-        json_object_set_new(args, "language", json_string(policy_word(language, language)));
-        json_object_set_new(args, "certificate", json_uuid(&o->certificate->id));
-        json_object_set_new(args, "subscriber", json_uuid(&o->aggregate->subscriber.id));
-        json_object_set_new(args, "generation", json_integer(o->certificate->code_generation));
-        json_object_set_new(args, "facts", facts_of(d, o, language));
-        plan_followup(plan, KIND_MAIL, o->priority ? o->priority : JOB_PRIORITY_DEFAULT, 0, args);
+        if (address && !was_mailed(o, i, address))
+            plan_followup(plan, KIND_MAIL, priority, 0, args_of(d, o, address));
     }
 }

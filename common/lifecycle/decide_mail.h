@@ -13,12 +13,12 @@ struct mail_order {
     const struct policy *policy;
     const struct aggregate *aggregate;
     const struct application *application;
-    const struct certificate *certificate;
+    const struct certificate *certificate; /* NULL: it is about none */
     const struct person *person;
     const struct person *before; /* whose address a change replaced; NULL: nothing changed */
     int priority;                /* 0: as any mail */
 };
-/* Nothing when the policy has no such mail. */
+/* Nothing when the policy has no such mail. An address that was named twice gets one. */
 void mail_plan(const struct decision *d, const struct mail_order *order, struct plan *plan);
 
 #endif
