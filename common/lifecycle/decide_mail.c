@@ -1,6 +1,7 @@
 #include "lifecycle/decide_mail.h"
 
 #include "base/job.h"
+#include "base/mem.h"
 #include "lifecycle/decide_succession.h"
 
 #include <stdio.h>
@@ -14,18 +15,45 @@ static const char *const templates[POLICY_MAIL_EVENTS] = {
     [MAIL_REVOKED] = "certificate-revoked",
 };
 
+static bool is_contact(enum policy_party party)
+{
+    return party == PARTY_CONTACT || party == PARTY_REGISTERED || party == PARTY_TECHNICAL ||
+           party == PARTY_ADMINISTRATIVE;
+}
+
+/* NULL: the recipient is no contact, or the contract has none of that role. */
+static const struct contact *contact_of(
+    const struct mail_order *o, const struct policy_recipient *to)
+{
+    const struct contract *contract = o->aggregate->contract;
+    if (!contract || !is_contact(to->party))
+        return NULL;
+    const int role =
+        to->party == PARTY_CONTACT ? (int)o->role : (int)(to->party - PARTY_REGISTERED);
+    return contract->contacts[role].email ? &contract->contacts[role] : NULL;
+}
+
 /* The address as it was given: letters may matter in a local part, whatever we look up by. */
-static const char *address_of(const struct mail_order *o, const struct policy_recipient *to)
+static char *address_of(const struct mail_order *o, const struct policy_recipient *to)
 {
     const struct person *p = to->when == WHEN_OLD && o->before ? o->before : o->person;
-    switch (to->party) {
-    case PARTY_SUBSCRIBER:
-        return person_value(p, "email");
-    case PARTY_ORGANISATION:
-        return person_value(p, "organisation.email");
-    default:
-        return NULL; /* contacts hang on contracts */
+    const struct contact *contact = contact_of(o, to);
+    const char *found = NULL;
+    AUTO_TYPE(json, json_t) *account = NULL;
+    if (to->when == WHEN_OLD && o->address_before &&
+        (to->party == PARTY_CONTACT || to->party == PARTY_ACCOUNT)) {
+        found = o->address_before;
+    } else if (to->party == PARTY_SUBSCRIBER || to->party == PARTY_ORGANISATION) {
+        found = p ? person_value(p, to->party == PARTY_SUBSCRIBER ? "email" : "organisation.email")
+                  : NULL;
+    } else if (contact) {
+        found = contact->email;
+    } else if (to->party == PARTY_ACCOUNT && o->aggregate->contract) {
+        const char *text = o->aggregate->contract->account;
+        account = text ? json_loads(text, 0, NULL) : NULL;
+        found = json_text_at(account, "otp_email");
     }
+    return found ? mem_text(found) : NULL;
 }
 
 static void put(json_t *facts, const char *name, const char *value)
@@ -108,15 +136,25 @@ static const char *origin_of(const struct mail_order *o)
     return renews ? "renewal" : "first";
 }
 
-static json_t *facts_of(
-    const struct decision *d, const struct mail_order *o, enum policy_language language)
+static void put_name(const struct mail_order *o, const struct policy_recipient *to,
+    enum policy_language language, json_t *facts)
+{
+    const struct contact *contact = contact_of(o, to);
+    AUTO_TYPE(json, json_t) *profile =
+        contact && contact->profile ? json_loads(contact->profile, 0, NULL) : NULL;
+    const char *name = json_text_at(profile, "name");
+    put(facts, "name", name ? name : o->person ? person_name(o->person, language) : NULL);
+}
+
+static json_t *facts_of(const struct decision *d, const struct mail_order *o,
+    const struct policy_recipient *to, enum policy_language language)
 {
     json_t *facts = json_object();
     const char *organisation =
         person_value(o->person, language == LANGUAGE_JA ? "organisation.ja" : "organisation.latin");
     put(facts, "service", o->policy->service[language]);
     put(facts, "organisation", organisation);
-    put(facts, "name", person_name(o->person, language));
+    put_name(o, to, language, facts);
     put_time(d, o, language, facts, "applied_on", o->application->created_ms);
     if (o->event == MAIL_EMAIL_CHANGED)
         return facts;
@@ -152,8 +190,20 @@ static json_t *args_of(const struct decision *d, const struct mail_order *o, con
         json_object_set_new(args, "certificate", json_uuid(&o->certificate->id));
         json_object_set_new(args, "generation", json_integer(o->certificate->code_generation));
     }
-    json_object_set_new(args, "facts", facts_of(d, o, language));
+    json_object_set_new(args, "facts", facts_of(d, o, &to->items[i], language));
     return args;
+}
+
+/* One person in two roles gets one mail. */
+static bool is_repeat(
+    const struct mail_order *o, const struct policy_recipients *to, size_t at, const char *address)
+{
+    for (size_t i = 0; i < at; i++) {
+        AUTO_TEXT before = address_of(o, &to->items[i]);
+        if (before && strcmp(before, address) == 0)
+            return true;
+    }
+    return false;
 }
 
 void mail_plan(const struct decision *d, const struct mail_order *o, struct plan *plan)

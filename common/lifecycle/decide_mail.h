@@ -17,6 +17,8 @@ struct mail_order {
     const struct person *person;
     const struct person *before; /* whose address a change replaced; NULL: nothing changed */
     int priority;                /* 0: as any mail */
+    enum policy_role role;       /* PARTY_CONTACT: the contact concerned (C2) */
+    const char *address_before;  /* of that contact or the account, where a change replaced it */
 };
 /* Nothing when the policy has no such mail. An address that was named twice gets one. */
 void mail_plan(const struct decision *d, const struct mail_order *order, struct plan *plan);
