@@ -166,18 +166,8 @@ static json_t *facts_of(const struct decision *d, const struct mail_order *o,
     return facts;
 }
 
-/* Old and new are the same where something else than the address changed. */
-static bool was_mailed(const struct mail_order *o, size_t before, const char *address)
-{
-    for (size_t i = 0; i < before; i++) {
-        const char *other = address_of(o, &o->policy->mails[o->event].items[i]);
-        if (other && strcmp(other, address) == 0)
-            return true;
-    }
-    return false;
-}
-
-static json_t *args_of(const struct decision *d, const struct mail_order *o, const char *address)
+static json_t *args_of(const struct decision *d, const struct mail_order *o,
+    const struct policy_recipient *to, const char *address)
 {
     const enum policy_language language =
         policy_language_of(o->policy, o->aggregate->subscriber.language);
@@ -190,11 +180,11 @@ static json_t *args_of(const struct decision *d, const struct mail_order *o, con
         json_object_set_new(args, "certificate", json_uuid(&o->certificate->id));
         json_object_set_new(args, "generation", json_integer(o->certificate->code_generation));
     }
-    json_object_set_new(args, "facts", facts_of(d, o, &to->items[i], language));
+    json_object_set_new(args, "facts", facts_of(d, o, to, language));
     return args;
 }
 
-/* One person in two roles gets one mail. */
+/* One person in two roles gets one mail; old and new are the same where something else changed. */
 static bool is_repeat(
     const struct mail_order *o, const struct policy_recipients *to, size_t at, const char *address)
 {
@@ -211,8 +201,8 @@ void mail_plan(const struct decision *d, const struct mail_order *o, struct plan
     const struct policy_recipients *to = &o->policy->mails[o->event];
     const int priority = o->priority ? o->priority : JOB_PRIORITY_DEFAULT;
     for (size_t i = 0; templates[o->event] && i < to->count; i++) {
-        const char *address = address_of(o, &to->items[i]);
-        if (address && !was_mailed(o, i, address))
-            plan_followup(plan, KIND_MAIL, priority, 0, args_of(d, o, address));
+        AUTO_TEXT address = address_of(o, &to->items[i]);
+        if (address && !is_repeat(o, to, i, address))
+            plan_followup(plan, KIND_MAIL, priority, 0, args_of(d, o, &to->items[i], address));
     }
 }
