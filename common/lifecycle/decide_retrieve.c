@@ -164,7 +164,12 @@ static int issue_anew(const struct decision *d, const struct proven *who,
         *c = draft.certificate;
         issuance_apply(d, c, &issuance, key);
         finish(d, a, c, "certificate.issued", plan);
-        struct mail_order mail = {MAIL_ISSUED, policy, a, application, c, &person, NULL, 0};
+        struct mail_order mail = {.event = MAIL_ISSUED,
+            .policy = policy,
+            .aggregate = a,
+            .application = application,
+            .certificate = c,
+            .person = &person};
         mail_plan(d, &mail, plan);
     }
     issuance_clear(&issuance);
