@@ -64,10 +64,9 @@ static int load_keys(struct worker *w, struct err *err)
     if (serves_any(w, has_secrets) &&
         seal_opener_load(c->intake.key, c->intake.certificate, &w->opener, err))
         return err_context(err, "%s: intake", c->path);
-    if (w->serves[KIND_MAIL] &&
-        (template_set_load(c->templates, &w->templates, err) || smtp_new(&c->mail, &w->smtp, err)))
+    if (w->serves[KIND_MAIL] && smtp_new(&c->mail, &w->smtp, err))
         return -1;
-    return 0;
+    return template_set_load(c->templates, &w->templates, err);
 }
 
 static char *default_name(void)

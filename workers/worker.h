@@ -30,8 +30,8 @@ struct worker {
     struct keyring *codes;          /* NULL when no kind needs codes */
     struct seal_opener *opener;     /* intake keys; NULL when no kind unseals */
     struct issuer **issuers;        /* as config->issuers; NULL when no kind signs */
-    struct template_set *templates; /* mail workers only, and smtp */
-    struct smtp *smtp;
+    struct template_set *templates; /* of mails and documents */
+    struct smtp *smtp;              /* mail workers only */
     struct signer *signer; /* made when first needed */
 };
 

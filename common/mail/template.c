@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "mail/template_kinds.h"
 #include "mail/template_parse.h"
 
 #include <dirent.h>
@@ -15,46 +16,13 @@
 
 static const char *const languages[] = {"ja", "en"};
 
-/*
- * Every template, and what its places mean to whoever gathers the facts:
- *   service      the product's display name in the mail's language
- *   organisation, name   the addressee; the template adds 様
- *   applied_on   when the request was accepted (template_date)
- *   first, reissue, renewal   which of them it was: any text says yes
- *   validity     the term's length, "760日間"; not_after: instead, a fixed end (A9)
- *   revokes      says yes: retrieval revokes the predecessor (B4)
- *   url          the retrieval page, without the code in it; where to renew
- *   keep_code    says yes: a reissue will ask for the code (A7)
- *   revoked_serial, revoke_at   a predecessor that is revoked, or will be (C5)
- *   days_left    until not_after, "あと30日"
- *   apply_again, renew, counter, ends   how to go on: one of them says yes; charged: for a fee
- *   help         whom to ask (config_mail.help_*)
- */
-static const struct template_kind template_kinds[] = {
-    {"certificate-code",
-        "service organisation name applied_on first reissue validity not_after revokes url help "
-        "code",
-        "service name help code"},
-    {"certificate-issued",
-        "service organisation name first reissue renewal common_name serial not_before not_after "
-        "keep_code revoked_serial revoke_at help",
-        "service name serial not_after help"},
-    {"email-changed", "service organisation name applied_on help", "service name applied_on help"},
-    {"certificate-revoked", "service organisation name common_name serial revoked_on help",
-        "service name serial revoked_on help"},
-    {"expiry-notice",
-        "service organisation name serial not_after days_left apply_again charged renew counter "
-        "ends url help",
-        "service name serial not_after days_left help"},
-};
-
 struct template
 {
     char *file; /* for errors */
     struct parts subject, body;
 };
 struct template_set {
-    struct template list[ARRAY_LENGTH(languages)][ARRAY_LENGTH(template_kinds)];
+    struct template list[ARRAY_LENGTH(languages)][TEMPLATE_KINDS];
 };
 
 /* A file in the folder that is no template of ours is a spelling mistake somebody relies on. */
@@ -67,10 +35,10 @@ static int check_names(const char *folder, struct err *err)
     int result = 0;
     for (struct dirent *e; !result && (e = readdir(dir));) {
         bool known = e->d_name[0] == '.';
-        for (size_t i = 0; i < ARRAY_LENGTH(template_kinds); i++) {
-            size_t n = strlen(template_kinds[i].name);
-            known |=
-                !strncmp(e->d_name, template_kinds[i].name, n) && !strcmp(e->d_name + n, ".txt");
+        for (size_t i = 0; i < TEMPLATE_KINDS; i++) {
+            const char *name = template_kind(i)->name;
+            size_t n = strlen(name);
+            known |= !strncmp(e->d_name, name, n) && !strcmp(e->d_name + n, ".txt");
         }
         if (!known)
             result = err_set(
@@ -98,9 +66,9 @@ int template_set_load(const char *folder, struct template_set **ret, struct err 
         AUTO_TEXT path = mem_printf("%s/%s", folder, languages[l]);
         if (check_names(path, err))
             return -1;
-        for (size_t k = 0; k < ARRAY_LENGTH(template_kinds); k++) {
-            t->list[l][k].file = mem_printf("%s/%s.txt", path, template_kinds[k].name);
-            if (load_one(&t->list[l][k], &template_kinds[k], err))
+        for (size_t k = 0; k < TEMPLATE_KINDS; k++) {
+            t->list[l][k].file = mem_printf("%s/%s.txt", path, template_kind(k)->name);
+            if (load_one(&t->list[l][k], template_kind(k), err))
                 return -1;
         }
     }
@@ -113,7 +81,7 @@ void template_set_free(struct template_set *t)
     if (!t)
         return;
     for (size_t l = 0; l < ARRAY_LENGTH(languages); l++)
-        for (size_t k = 0; k < ARRAY_LENGTH(template_kinds); k++) {
+        for (size_t k = 0; k < TEMPLATE_KINDS; k++) {
             free(t->list[l][k].file);
             parts_free(&t->list[l][k].subject);
             parts_free(&t->list[l][k].body);
@@ -125,8 +93,8 @@ const struct template *template_set_find(
     const struct template_set *t, const char *language, const char *name)
 {
     for (size_t l = 0; l < ARRAY_LENGTH(languages); l++)
-        for (size_t k = 0; k < ARRAY_LENGTH(template_kinds); k++)
-            if (!strcmp(languages[l], language) && !strcmp(template_kinds[k].name, name))
+        for (size_t k = 0; k < TEMPLATE_KINDS; k++)
+            if (!strcmp(languages[l], language) && !strcmp(template_kind(k)->name, name))
                 return &t->list[l][k];
     return NULL;
 }
@@ -136,46 +104,98 @@ bool template_has_code(const struct template *t)
     return parts_have(&t->body, PART_CODE, NULL);
 }
 
-static const char *fact_text(const json_t *facts, const char *name)
+/* --- rendering --- */
+
+/* The facts, and within a list the item whose turn it is. */
+struct filling {
+    const struct template *t;
+    const json_t *facts, *item;
+    struct buf *ret;
+    size_t code_at; /* where the code goes; there is at most one (parser) */
+};
+
+static const json_t *fact(const struct filling *f, const char *name)
 {
-    const char *text = json_string_value(json_object_get(facts, name));
-    return text ? text : "";
+    const json_t *value = json_object_get(f->item, name);
+    return value ? value : json_object_get(f->facts, name);
 }
 
-static int add_fact(const struct template *t, const json_t *facts, const char *name,
-    struct buf *ret, struct err *err)
+static bool has_fact(const struct filling *f, const char *name)
 {
-    const json_t *value = json_object_get(facts, name);
+    const json_t *value = fact(f, name);
+    return json_is_array(value) ? json_array_size(value) > 0 : json_string_length(value) > 0;
+}
+
+static int add_fact(struct filling *f, const char *name, struct err *err)
+{
+    const json_t *value = fact(f, name);
     struct bytes text = {(const uint8_t *)json_string_value(value), json_string_length(value)};
     if (!text.length)
-        return err_set(err, ERR_INPUT, NULL, "%s: the fact %s is missing", t->file, name);
+        return err_set(err, ERR_INPUT, NULL, "%s: the fact %s is missing", f->t->file, name);
     if (!utf8_is_line(text))
         return err_set(
-            err, ERR_INPUT, NULL, "%s: the fact %s is not one line of text", t->file, name);
-    buf_add(ret, text.data, text.length);
+            err, ERR_INPUT, NULL, "%s: the fact %s is not one line of text", f->t->file, name);
+    buf_add(f->ret, text.data, text.length);
     return 0;
 }
 
-/* The text without the code; *ret_code_at is where it goes. There is at most one (parser). */
+static int fill_parts(
+    struct filling *f, const struct part *parts, size_t n, bool *skip, struct err *err);
+
+/* The parts after `each`, once for each item; *ret_count is how many those are. */
+static int fill_list(struct filling *f, const struct part *each, size_t *ret_count, struct err *err)
+{
+    const json_t *list = fact(f, each->text);
+    size_t n = 0, i;
+    json_t *item;
+    while (each[1 + n].kind != PART_DONE)
+        n++;
+    *ret_count = n;
+    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    {
+        bool skip = false;
+        f->item = item;
+        if (fill_parts(f, each + 1, n, &skip, err))
+            return -1;
+    }
+    f->item = NULL;
+    return 0;
+}
+
+static int fill_parts(
+    struct filling *f, const struct part *parts, size_t n, bool *skip, struct err *err)
+{
+    for (size_t i = 0, count; i < n; i++) {
+        const struct part *p = &parts[i];
+        if (p->kind == PART_END)
+            *skip = false;
+        else if (*skip)
+            continue;
+        else if (p->kind == PART_IF || p->kind == PART_UNLESS)
+            *skip = has_fact(f, p->text) == (p->kind == PART_UNLESS);
+        else if (p->kind == PART_TEXT)
+            buf_add_text(f->ret, p->text);
+        else if (p->kind == PART_CODE)
+            f->code_at = f->ret->length;
+        else if (p->kind == PART_EACH) {
+            if (fill_list(f, p, &count, err))
+                return -1;
+            i += count;
+        } else if (p->kind == PART_FACT && add_fact(f, p->text, err))
+            return -1;
+    }
+    return 0;
+}
+
+/* The text without the code; *ret_code_at is where it goes. */
 static int render(const struct template *t, const struct parts *parts, const json_t *facts,
     struct buf *ret, size_t *ret_code_at, struct err *err)
 {
+    struct filling f = {.t = t, .facts = facts, .ret = ret};
     bool skip = false;
-    for (size_t i = 0; i < parts->count; i++) {
-        const struct part *p = &parts->list[i];
-        if (p->kind == PART_END)
-            skip = false;
-        else if (skip)
-            continue;
-        else if (p->kind == PART_IF)
-            skip = !*fact_text(facts, p->text);
-        else if (p->kind == PART_TEXT)
-            buf_add_text(ret, p->text);
-        else if (p->kind == PART_CODE)
-            *ret_code_at = ret->length;
-        else if (add_fact(t, facts, p->text, ret, err))
-            return -1;
-    }
+    if (fill_parts(&f, parts->list, parts->count, &skip, err))
+        return -1;
+    *ret_code_at = f.code_at;
     return 0;
 }
 

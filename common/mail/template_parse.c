@@ -113,42 +113,67 @@ static int parse_header(
     return 0;
 }
 
-static int parse_if(
-    const struct place *at, struct bytes line, bool *inside, struct parts *body, struct err *err)
+/* Lines that are only {{#WORD fact}}, and what ends their block. */
+static const struct block {
+    const char *open, *close;
+    enum part_kind opens, closes;
+} blocks[] = {
+    {"{{#if ", "{{/if}}", PART_IF, PART_END},
+    {"{{#unless ", "{{/unless}}", PART_UNLESS, PART_END},
+    {"{{#each ", "{{/each}}", PART_EACH, PART_DONE},
+};
+
+/* The blocks a line stands in, NULL: none. A condition may stand in a list, nothing else. */
+struct inside {
+    const struct block *list, *condition;
+};
+
+static int parse_open(const struct place *at, struct bytes line, const struct block *block,
+    struct inside *inside, struct parts *body, struct err *err)
 {
-    struct bytes name = after(line, strlen("{{#if "));
+    const bool is_list = block->opens == PART_EACH;
+    struct bytes name = after(line, strlen(block->open));
     name.length = up_to(name, "}}");
-    if (name.length + strlen("{{#if }}") != line.length)
-        return bad(at, err, "{{#if fact}} must stand alone on its line", nothing);
-    if (*inside)
-        return bad(at, err, "{{#if}} inside {{#if}}", nothing);
+    if (name.length + strlen(block->open) + strlen("}}") != line.length)
+        return bad(at, err, "must stand alone on its line: a {{#block}}", line);
+    if (inside->condition || (is_list && inside->list))
+        return bad(at, err, "a block inside a block (only a condition in a list)", line);
     if (check_fact(at, name, err))
         return -1;
     if (bytes_equal(name, bytes_of_text("code")))
-        return bad(at, err, "{{#if code}} is not allowed", nothing);
-    *inside = true;
-    add(body, PART_IF, name);
+        return bad(at, err, "the code is no condition and no list", line);
+    *(is_list ? &inside->list : &inside->condition) = block;
+    add(body, block->opens, name);
     return 0;
 }
 
-static int parse_body_line(
-    const struct place *at, struct bytes line, bool *inside, struct parts *body, struct err *err)
+static int parse_close(const struct place *at, struct bytes line, const struct block *block,
+    struct inside *inside, struct parts *body, struct err *err)
 {
-    if (starts_with(line, "{{#if "))
-        return parse_if(at, line, inside, body, err);
-    if (bytes_equal(line, bytes_of_text("{{/if}}"))) {
-        if (!*inside)
-            return bad(at, err, "{{/if}} without {{#if}}", nothing);
-        *inside = false;
-        add(body, PART_END, nothing);
-        return 0;
+    const struct block **open = inside->condition ? &inside->condition : &inside->list;
+    if (*open != block)
+        return bad(at, err, "closes no block that is open", line);
+    *open = NULL;
+    add(body, block->closes, nothing);
+    return 0;
+}
+
+static int parse_body_line(const struct place *at, struct bytes line, struct inside *inside,
+    struct parts *body, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(blocks); i++) {
+        if (starts_with(line, blocks[i].open))
+            return parse_open(at, line, &blocks[i], inside, body, err);
+        if (bytes_equal(line, bytes_of_text(blocks[i].close)))
+            return parse_close(at, line, &blocks[i], inside, body, err);
     }
     const bool had_code = parts_have(body, PART_CODE, NULL);
+    const bool is_inside = inside->list || inside->condition;
     if (parse_places(at, line, body, err))
         return -1;
     const bool is_code = body->count && body->list[body->count - 1].kind == PART_CODE;
-    if (is_code && (*inside || had_code))
-        return bad(at, err, *inside ? "{{code}} inside {{#if}}" : "a second {{code}}", nothing);
+    if (is_code && (is_inside || had_code))
+        return bad(at, err, is_inside ? "{{code}} inside a block" : "a second {{code}}", nothing);
     add(body, PART_TEXT, bytes_of_text("\n"));
     return 0;
 }
@@ -173,7 +198,8 @@ int template_parse(const struct template_kind *kind, const char *file, struct by
     struct parts *subject, struct parts *body, struct err *err)
 {
     struct place at = {kind, file, 0};
-    bool in_body = false, inside = false;
+    struct inside inside = {0};
+    bool in_body = false;
     while (text.length) {
         struct bytes line = {text.data, up_to(text, "\n")};
         text = after(text, line.length + (line.length < text.length));
@@ -192,8 +218,9 @@ int template_parse(const struct template_kind *kind, const char *file, struct by
         if (in_body && !subject->count)
             return bad(&at, err, "no Subject before the blank line", nothing);
     }
-    if (inside)
-        return bad(&at, err, "{{#if}} without {{/if}}", nothing);
+    const struct block *open = inside.condition ? inside.condition : inside.list;
+    if (open)
+        return bad(&at, err, "a block without its end", bytes_of_text(open->close));
     if (!body->count)
         return bad(&at, err, "no Subject, blank line and body", nothing);
     return check_must(&at, subject, body, err);

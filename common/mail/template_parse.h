@@ -14,11 +14,14 @@
 #define TEMPLATE_COLUMNS 76
 
 enum part_kind {
-    PART_TEXT, /* as it stands */
-    PART_FACT, /* the fact's value */
-    PART_CODE, /* the secret */
-    PART_IF,   /* up to the next PART_END only when the fact has a value */
+    PART_TEXT,   /* as it stands */
+    PART_FACT,   /* the fact's value */
+    PART_CODE,   /* the secret */
+    PART_IF,     /* up to the next PART_END only when the fact has a value */
+    PART_UNLESS, /* or only when it has none */
     PART_END,
+    PART_EACH, /* up to PART_DONE once for each item of the list */
+    PART_DONE,
 };
 struct part {
     enum part_kind kind;
@@ -29,7 +32,10 @@ struct parts {
     size_t count;
 };
 
-/* Which facts a template may use and which it must; both are words parted by spaces. */
+/*
+ * Which facts a template may use and which it must; words parted by spaces. A list and the members
+ * of its items stand among the facts like the others.
+ */
 struct template_kind {
     const char *name, *facts, *must;
 };

@@ -23,6 +23,7 @@
 #include "db/job_store.h"
 #include "lifecycle/code.h"
 #include "lifecycle/policy_set.h"
+#include "mail/template.h"
 #include "pki/issuer.h"
 #include "runner.h"
 #include "signer.h"
@@ -96,6 +97,8 @@ static UNUSED void lab_keys(void)
         .crl_url = mem_text("http://crl.example.jp/person-ca.crl")};
     c->issuers = &lab.issuer;
     c->issuer_count = 1;
+    static char help[] = "help@example.jp";
+    c->mail = (struct config_mail){.help_ja = help, .help_en = help};
     c->scrypt = (struct config_scrypt){.ln = 10, .r = 8, .p = 1};
     struct issuer_plan plan = {.root_certificate = root,
         .root_key = root_key,
@@ -156,6 +159,7 @@ static UNUSED struct worker *lab_worker(void)
     must(keyring_load(lab.config.code_keyring, &w->codes, &err), &err);
     must(seal_opener_load(lab.config.intake.key, lab.config.intake.certificate, &w->opener, &err),
         &err);
+    must(template_set_load(CERTQ_SOURCE_DIR "/config/templates", &w->templates, &err), &err);
     w->db = mariadb_open(lab.server, "certq_worker", LAB_DATABASE, 3);
     return w;
 }

@@ -168,6 +168,19 @@ static UNUSED const char *fake_time(void *arg UNUSED, int64_t time_ms, const str
     return text;
 }
 
+/* "NAME LANGUAGE {facts}": what a text would be made of. A fact "bad" cannot be written. */
+static UNUSED int fake_document(void *arg UNUSED, const char *name, const json_t *facts,
+    enum policy_language language, struct buf *ret, struct err *err)
+{
+    AUTO_BUF text = {0};
+    if (json_object_get(facts, "bad"))
+        return err_set(err, ERR_INPUT, NULL, "the fact bad is not one line of text");
+    if (json_canonical(facts, &text, err))
+        return -1;
+    buf_printf(ret, "%s %s %s", name, policy_word(language, language), buf_text(&text));
+    return 0;
+}
+
 /* --- products --- */
 
 /* Made for one rule each, on top of the real ones. */
@@ -260,7 +273,8 @@ static UNUSED void world_init(struct world *w)
             .load_der = fake_load_der,
             .pem = fake_pem,
             .chain = fake_chain,
-            .time_text = fake_time}};
+            .time_text = fake_time,
+            .document = fake_document}};
     w->ports.arg = w;
 }
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "mail/template.h"
+#include "mail/template_kinds.h"
 #include "mail/template_parse.h"
 
 #include <setjmp.h>
@@ -43,16 +44,31 @@ static void a_wrong_template_is_refused_by_file_line_and_reason(void **state)
         {"Subject: a\n\n{{name\n{{code}}\n", "t.txt:3: {{ without }}"},
         {"Subject: a\n\nname}}\n{{code}}\n", "t.txt:3: }} without {{"},
         {"Subject: a\n\n{{name}}\n{{code}}\n{{#if nmae}}\n{{/if}}\n", "t.txt:5: unknown fact"},
-        {"Subject: a\n\n{{name}}\n{{code}}\n{{#if extra}}\n", "t.txt:5: {{#if}} without {{/if}}"},
-        {"Subject: a\n\n{{name}}\n{{/if}}\n{{code}}\n", "t.txt:4: {{/if}} without {{#if}}"},
+        {"Subject: a\n\n{{name}}\n{{code}}\n{{#if extra}}\n",
+            "t.txt:5: a block without its end: {{/if}}"},
+        {"Subject: a\n\n{{name}}\n{{/if}}\n{{code}}\n", "t.txt:4: closes no block that is open"},
         {"Subject: a\n\n{{#if name}}\n{{#if extra}}\n{{/if}}\n{{code}}\n",
-            "t.txt:4: {{#if}} inside {{#if}}"},
+            "t.txt:4: a block inside a block"},
+        {"Subject: a\n\n{{name}}\n{{code}}\n{{#each extra}}\n{{#unless name}}\n{{/unless}}\n"
+         "{{/each}}\n",
+            NULL},
+        {"Subject: a\n\n{{#each extra}}\n{{#each extra}}\n", "t.txt:4: a block inside a block"},
+        {"Subject: a\n\n{{#if extra}}\n{{#each extra}}\n", "t.txt:4: a block inside a block"},
+        {"Subject: a\n\n{{#each extra}}\n{{#if extra}}\n{{/each}}\n",
+            "t.txt:5: closes no block that is open: {{/each}}"},
+        {"Subject: a\n\n{{#unless extra}}\n{{/if}}\n", "t.txt:4: closes no block that is open"},
+        {"Subject: a\n\n{{#each extar}}\n", "t.txt:3: unknown fact: extar"},
+        {"Subject: a\n\n{{#each extra}}\n{{name}}\n{{code}}\n{{/each}}\n",
+            "t.txt:5: {{code}} inside a block"},
+        {"Subject: a\n\n{{name}}\n{{code}}\n{{#each extra}}\n",
+            "t.txt:5: a block without its end: {{/each}}"},
         {"Subject: a\n\n{{#if extra}}x{{/if}}\n{{name}}\n{{code}}\n",
-            "t.txt:3: {{#if fact}} must stand alone"},
+            "t.txt:3: must stand alone on its line: a {{#block}}"},
         {"Subject: a\n\nx{{#if extra}}\n{{name}}\n{{code}}\n", "t.txt:3: unknown fact"},
-        {"Subject: a\n\n{{#if code}}\n{{/if}}\n{{name}}\n{{code}}\n", "t.txt:3: {{#if code}}"},
+        {"Subject: a\n\n{{#if code}}\n{{/if}}\n{{name}}\n{{code}}\n",
+            "t.txt:3: the code is no condition"},
         {"Subject: a\n\n{{name}}\n{{#if extra}}\n{{code}}\n{{/if}}\n",
-            "t.txt:5: {{code}} inside {{#if}}"},
+            "t.txt:5: {{code}} inside a block"},
         {"Subject: a\n\n{{name}}\n{{code}}\n{{code}}\n", "t.txt:5: a second {{code}}"},
         {"Subject: a\n\n{{name}}\ncode: {{code}}\n", "t.txt:4: {{code}} must stand alone"},
         {"Subject: a\n\n{{name}}\nhttps://x.example/?c={{code}}\n", "must stand alone"},
@@ -115,16 +131,16 @@ static void a_folder_must_be_complete_and_without_strangers(void **state)
     (void)state;
     char folder[] = "/tmp/certq-templates-XXXXXX";
     static const char *const languages[] = {"ja", "en"};
-    static const char *const names[] = {"certificate-code.txt", "certificate-issued.txt",
-        "certificate-revoked.txt", "email-changed.txt", "expiry-notice.txt"};
     struct err err = {0};
     assert_non_null(mkdtemp(folder));
     expect_load("/nowhere/templates", ERR_NOT_FOUND, "/nowhere/templates/ja");
     for (size_t l = 0; l < 2; l++) {
         AUTO_TEXT path = mem_printf("%s/%s", folder, languages[l]);
         assert_int_equal(mkdir(path, 0755), 0);
-        for (size_t n = 0; n < ARRAY_LENGTH(names); n++)
-            copy_file(folder, languages[l], names[n]);
+        for (size_t n = 0; n < TEMPLATE_KINDS; n++) {
+            AUTO_TEXT name = mem_printf("%s.txt", template_kind(n)->name);
+            copy_file(folder, languages[l], name);
+        }
     }
     expect_load(folder, ERR_NONE, "");
     AUTO_TEXT lost = mem_printf("%s/en/certificate-issued.txt", folder);

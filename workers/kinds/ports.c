@@ -109,6 +109,28 @@ static const char *time_text(void *arg UNUSED, int64_t time_ms, const struct zon
         time_ms, (int)(zone_offset_ms(zone) / 60000), policy_word(language, language), text);
 }
 
+static int document(void *arg, const char *name, const json_t *facts, enum policy_language language,
+    struct buf *ret, struct err *err)
+{
+    const struct worker *w = worker_of(arg);
+    const struct config_mail *mail = &w->config->mail;
+    AUTO_TYPE(json, json_t) *all = json_copy((json_t *)(uintptr_t)facts);
+    AUTO_TEXT title = NULL;
+    AUTO(secret) body = NULL;
+    const struct template *t =
+        w->templates ? template_set_find(w->templates, policy_word(language, language), name)
+                     : NULL;
+    if (!t)
+        return err_set(err, ERR_TEMPORARY, NULL, "this worker has no template %s", name);
+    json_object_set_new(
+        all, "help", json_string(language == LANGUAGE_JA ? mail->help_ja : mail->help_en));
+    if (template_render(t, all, NULL, &title, &body, err))
+        return -1;
+    buf_printf(ret, "%s\n\n", title);
+    buf_add(ret, body->data, body->length);
+    return 0;
+}
+
 void ports_of(struct worker *w, struct unit *unit, struct ports *ret)
 {
     if (!w->signer)
@@ -130,7 +152,8 @@ void ports_of(struct worker *w, struct unit *unit, struct ports *ret)
             .load_der = load_der,
             .pem = pem,
             .chain = chain,
-            .time_text = time_text},
+            .time_text = time_text,
+            .document = document},
     };
 }
 
