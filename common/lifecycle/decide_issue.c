@@ -1,7 +1,9 @@
 #include "lifecycle/decide_issue.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "lifecycle/decide_contract.h"
 #include "lifecycle/decide_grant.h"
 
 #include <stdio.h>
@@ -15,6 +17,19 @@ static bool has(const json_t *args, const char *name)
     return value && !json_is_null(value);
 }
 
+/* Addresses and host names are told apart without their case; of several hosts the first counts. */
+static char *unit_value(const struct issue_request *r, const char *path, const char *at)
+{
+    const json_t *hosts = json_object_get(r->args, "dns");
+    const char *host = json_string_value(json_array_get(hosts, 0));
+    if (strcmp(path, "contract") == 0)
+        return mem_text(uuid_s(&r->contract));
+    if (strcmp(path, "dns") == 0)
+        return host ? email_fold(host) : NULL;
+    const char *value = strcmp(path, "email") == 0 ? r->email : json_text_at(r->args, at);
+    return value ? mem_text(value) : NULL;
+}
+
 /* The values that tell subscribers of a product apart, one a line (no field holds a line break). */
 static void make_unit_key(struct issue_request *r, struct plan *plan)
 {
@@ -23,7 +38,7 @@ static void make_unit_key(struct issue_request *r, struct plan *plan)
         const char *path = r->policy->unit.subscriber[i];
         const struct policy_field *field = policy_field(r->policy, path);
         const char *at = field ? field->args_path : path;
-        const char *value = strcmp(path, "email") == 0 ? r->email : json_text_at(r->args, at);
+        AUTO_TEXT value = unit_value(r, path, at);
         if (i)
             buf_add_char(&key, '\n');
         if (value && value[0])
@@ -35,6 +50,19 @@ static void make_unit_key(struct issue_request *r, struct plan *plan)
         plan_bad_field(plan, "subscriber", "what tells subscribers apart is longer than %d bytes",
             UNIT_KEY_MOST);
     r->unit_key = buf_take_text(&key);
+}
+
+static void read_contract(const struct decision *d, struct issue_request *r, struct plan *plan)
+{
+    const json_t *given = json_object_get(r->args, "contract");
+    if (!r->policy->unit.has_contract)
+        return;
+    r->names_contract = json_is_object(given) && has(given, "id");
+    const char *id = json_text_at(given, "id");
+    if (!r->names_contract)
+        r->contract = d->ports->draw_id(d->ports->arg);
+    else if (!id || !uuid_parse(id, strlen(id), &r->contract))
+        plan_bad_field(plan, "contract.id", "is no UUID");
 }
 
 static void check_secret(const struct issue_request *r, struct plan *plan)
@@ -99,6 +127,7 @@ static void check_fields(const struct decision *d, struct issue_request *r, stru
     }
     check_secret(r, plan);
     check_csr(r, plan);
+    read_contract(d, r, plan);
     read_term(r, plan);
     r->has_renews = args_uuid(r->args, "renews", &r->renews, plan);
     if (plan->refused)
@@ -137,11 +166,6 @@ bool issue_read(struct decision *d, const struct policy_set *policies, const jso
         plan_bad_field(plan, "subscriber", ret->subscriber ? "must be an object" : "is missing");
     if (!is_known)
         return false;
-    if (ret->policy->unit.has_contract) {
-        plan_refuse(plan, "not-offered", "%s needs a contract, which cannot be made here yet",
-            ret->policy->name);
-        return false;
-    }
     if (!actor_may(d, ret->policy, PROC_ISSUE, args, plan))
         return false;
     args_known(args, known, plan);
@@ -193,18 +217,6 @@ static void update_subscriber(
     row_touch(&s->row);
 }
 
-static struct aggregate *new_subscriber(
-    const struct decision *d, const struct issue_request *r, struct uuid id)
-{
-    struct aggregate *a = aggregate_new();
-    a->subscriber.row = ROW_NEW;
-    a->subscriber.id = id;
-    a->subscriber.unit_key = mem_text(r->unit_key);
-    a->subscriber.created_ms = d->now_ms;
-    snprintf(a->subscriber.product, sizeof a->subscriber.product, "%s", r->policy->name);
-    return a;
-}
-
 /* A2: a renewal is a fresh application, made while the old certificate lives. */
 static bool renews_check(const struct decision *d, const struct issue_request *r,
     const struct aggregate *a, struct plan *plan)
@@ -221,9 +233,87 @@ static bool renews_check(const struct decision *d, const struct issue_request *r
     return !plan->refused;
 }
 
-static json_t *result_of(const struct application *a)
+/* --- the contract (C1) --- */
+
+static const json_t *contact_given(const struct issue_request *r, int role)
+{
+    const json_t *contract = json_object_get(r->args, "contract");
+    return json_object_get(json_object_get(contract, "contacts"), policy_word(role, role));
+}
+
+/* A contract there already keeps its contacts: they are changed by `change`, with its review. */
+static void check_same(const struct issue_request *r, struct plan *plan)
+{
+    for (int role = 0; role < ROLES; role++) {
+        const json_t *given = contact_given(r, role);
+        const char *text = r->under->contacts[role].profile;
+        AUTO_TYPE(json, json_t) *present = text ? json_loads(text, 0, NULL) : NULL;
+        AUTO_TEXT path = mem_printf("contract.contacts.%s", policy_word(role, role));
+        if (given && !json_equal((json_t *)(uintptr_t)given, present))
+            plan_bad_field(plan, path, "the contract has another one; change it with `change`");
+    }
+}
+
+static void check_complete(const struct issue_request *r, struct plan *plan)
+{
+    for (int role = 0; role < ROLES; role++)
+        if (r->policy->unit.contacts & POLICY_BIT(role) && !contact_given(r, role)) {
+            plan_bad_field(plan, "contract.id",
+                "there is no contract %s; a new one needs all its contacts", uuid_s(&r->contract));
+            return;
+        }
+}
+
+static bool contract_check(const struct issue_request *r, struct plan *plan)
+{
+    if (!r->policy->unit.has_contract)
+        return true;
+    if (!r->under)
+        check_complete(r, plan);
+    else if (strcmp(r->under->product, r->policy->name) != 0)
+        plan_bad_field(plan, "contract.id", "is a contract of %s", r->under->product);
+    else if (r->under->has_ended)
+        plan_refuse(plan, "contract-ended", "contract %s ended on %s", uuid_s(&r->contract),
+            clock_s(r->under->ended_ms));
+    else
+        check_same(r, plan);
+    return !plan->refused;
+}
+
+static struct contract *make_contract(const struct decision *d, const struct issue_request *r)
+{
+    struct contract *c = contract_new(&r->contract, r->policy->name);
+    const json_t *account = json_object_get(json_object_get(r->args, "contract"), "account");
+    c->created_ms = d->now_ms;
+    if (json_object_size(account))
+        c->account = json_dumps(account, JSON_COMPACT);
+    for (int role = 0; role < ROLES; role++)
+        if (contact_given(r, role))
+            contract_put_contact(c, (enum policy_role)role, contact_given(r, role));
+    return c;
+}
+
+static struct aggregate *new_subscriber(
+    const struct decision *d, const struct issue_request *r, struct uuid id)
+{
+    struct aggregate *a = aggregate_new();
+    a->subscriber.row = ROW_NEW;
+    a->subscriber.id = id;
+    a->subscriber.unit_key = mem_text(r->unit_key);
+    a->subscriber.created_ms = d->now_ms;
+    snprintf(a->subscriber.product, sizeof a->subscriber.product, "%s", r->policy->name);
+    if (r->policy->unit.has_contract && !r->under)
+        contract_join(make_contract(d, r), a);
+    else if (r->under)
+        contract_join(r->under, a);
+    return a;
+}
+
+static json_t *result_of(const struct issue_request *r, const struct application *a)
 {
     json_t *result = json_object();
+    if (r->policy->unit.has_contract)
+        json_object_set_new(result, "contract", json_uuid(&r->contract));
     json_object_set_new(result, "application", json_uuid(&a->id));
     json_object_set_new(result, "certificate", json_uuid(&a->certificate));
     json_object_set_new(result, "chargeable",
@@ -236,7 +326,7 @@ static json_t *result_of(const struct application *a)
 static void accept(const struct decision *d, const struct issue_request *r, struct aggregate *a,
     struct draft *draft, struct grant *grant, struct person *person, struct plan *plan)
 {
-    json_t *result = result_of(&draft->application);
+    json_t *result = result_of(r, &draft->application);
     bool waits = draft->application.state == APPLICATION_AWAITING_APPROVAL;
     update_subscriber(d, a, r);
     struct application *application = aggregate_add_application(a);
@@ -268,7 +358,8 @@ int decide_issue(const struct decision *d, const struct issue_request *r,
 {
     struct aggregate *a = *aggregate;
     actor_record(d, plan);
-    if (!renews_check(d, r, a, plan) || (r->key && !key_check(r->policy, r->key, plan)))
+    if (!contract_check(r, plan) || !renews_check(d, r, a, plan) ||
+        (r->key && !key_check(r->policy, r->key, plan)))
         return 0;
     struct uuid subscriber = a ? a->subscriber.id : d->ports->draw_id(d->ports->arg);
     struct draft draft =

@@ -18,9 +18,12 @@ struct issue_request {
     char *email; /* folded; NULL: none */
     bool has_renews;
     struct uuid renews;
+    bool names_contract;  /* one that may be there already, by args.contract.id */
+    struct uuid contract; /* that, or the id of the one to be made; zero: the product has none */
     /* Filled by the caller before the decision: */
     const char *password; /* scrypt text; NULL where the product has none */
     const struct request_key *key;
+    struct contract *under; /* the contract of that id; NULL: there is none yet */
 };
 
 /*
@@ -32,6 +35,9 @@ bool issue_read(struct decision *d, const struct policy_set *policies, const jso
 void issue_request_clear(struct issue_request *r);
 
 /*
+ * Services C (C1): an application names a contract that is there, or brings the contacts of a new
+ * one, which hangs on *aggregate afterwards as the subscriber itself does.
+ *
  * *aggregate is the subscriber with this product and unit key, or NULL: then a new one is made,
  * which the caller owns. The password of a subscriber there already is replaced by the one given,
  * unless the policy keeps that of the first application (B10).

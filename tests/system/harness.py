@@ -165,7 +165,7 @@ class Stack:
     """A whole installation in a folder: keys, CA, schema, configuration; starts and ends processes."""
 
     def __init__(self, brokers=1, products=None, attempts=25, broker_extra="", log_level="info",
-                 issuers=("person-ca",), folder=None, binlog=False, smtp_timeout="10s"):
+                 issuers=("person-ca", "server-ca", "resident-ca"), folder=None, binlog=False, smtp_timeout="10s"):
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="certq-test-"))
         self.owns_folder = folder is None
         self.processes = []

@@ -103,7 +103,7 @@ class CommandLine(StackCase):
         self.assertIn("JST", text)  # people's times are the product's
         self.assertIn(self.got["serial"], json.dumps(shown))
         products = {p.get("product") for p in self.both("product", "list")[1]}
-        self.assertEqual(products, {"association", "class2", "online-banking"})
+        self.assertEqual(products, {"association", "class2", "online-banking", "resident", "web-ev", "web-sr"})
 
     def test_mail_show_and_job_show(self):
         mail = self.both("mail", "list", "--to", self.long.email)[1][0]

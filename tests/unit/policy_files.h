@@ -14,7 +14,6 @@
 #include <cmocka.h>
 
 #define SHIPPED CERTQ_SOURCE_DIR "/config/products/"
-#define TESTED CERTQ_SOURCE_DIR "/tests/data/products/"
 
 UNUSED static struct policy *loaded(const char *path)
 {

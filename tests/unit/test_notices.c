@@ -11,7 +11,7 @@ static int set_up(void **state)
     struct world *w = MEM_NEW(struct world);
     struct err err = {0};
     world_init(w);
-    if (policy_load_file(CERTQ_SOURCE_DIR "/tests/data/products/web-ev.yaml", &web_ev, &err))
+    if (policy_load_file(CERTQ_SOURCE_DIR "/config/products/web-ev.yaml", &web_ev, &err))
         fail_msg("%s", err.text);
     *state = w;
     return 0;

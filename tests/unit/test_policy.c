@@ -132,9 +132,9 @@ static void the_other_four_fit_the_model(void **state)
 {
     (void)state;
     AUTO(policy) class2 = loaded(SHIPPED "class2.yaml");
-    AUTO(policy) ev = loaded(TESTED "web-ev.yaml");
-    AUTO(policy) sr = loaded(TESTED "web-sr.yaml");
-    AUTO(policy) resident = loaded(TESTED "resident.yaml");
+    AUTO(policy) ev = loaded(SHIPPED "web-ev.yaml");
+    AUTO(policy) sr = loaded(SHIPPED "web-sr.yaml");
+    AUTO(policy) resident = loaded(SHIPPED "resident.yaml");
     /* B */
     assert_int_equal(class2->reissue.min_days_left, 31);
     assert_int_equal(class2->credentials.email, AGE_OF_CERTIFICATE);
@@ -199,20 +199,19 @@ static void sets_hold_every_file(void **state)
     AUTO(policy_set) set = NULL;
     AUTO(config) config = MEM_NEW(struct config);
     struct err err = {0};
-    if (policy_set_load(CERTQ_SOURCE_DIR "/tests/data/products", &set, &err))
+    if (policy_set_load(CERTQ_SOURCE_DIR "/config/products", &set, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(set->count, 3);
-    assert_string_equal(set->items[0]->name, "resident");
+    assert_int_equal(set->count, 6);
+    assert_string_equal(set->items[0]->name, "association");
     assert_non_null(policy_set_find(set, "web-sr"));
     assert_null(policy_set_find(set, "web"));
     config->path = mem_text("certq.yaml");
     assert_int_equal(policy_set_check(set, config, &err), -1);
-    assert_non_null(
-        strstr(err.text, "resident.yaml:10: certificate.issuer: resident-ca is none of"));
+    assert_non_null(strstr(err.text, "certificate.issuer: person-ca is none of"));
     AUTO(policy_set) none = NULL;
     assert_int_equal(policy_set_load("/nonexistent", &none, &err), -1);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
-    assert_int_equal(policy_set_load(CERTQ_SOURCE_DIR "/tests/data", &none, &err), -1);
+    assert_int_equal(policy_set_load(CERTQ_SOURCE_DIR "/config/systemd", &none, &err), -1);
     assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 
@@ -234,13 +233,13 @@ static void policies_explain_themselves(void **state)
                 "30 and 10 days before expiry", "possible from 30 days before expiry",
                 "After expiry a certificate is retrieved as for the first time.",
                 "https://banking.example.jp/"}},
-        {TESTED "web-sr.yaml",
+        {SHIPPED "web-sr.yaml",
             {"6 calendar months or 12 calendar months", "before day 25 from issue",
                 "only an operator may ask", "Deferred means 14 days",
                 "An operator confirms it by "
                 "telephone"}},
-        {TESTED "resident.yaml", {"that day counted", "at most 3 months ago",
-                                     "acknowledged by document", "No mail is sent."}},
+        {SHIPPED "resident.yaml", {"that day counted", "at most 3 months ago",
+                                      "acknowledged by document", "No mail is sent."}},
         {SHIPPED "class2.yaml", {"fewer than 31 days left", "the one in the certificate"}},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -278,7 +278,7 @@ static void contradictions_are_refused(void **state)
             "dns names a subscriber, so it must be required"},
         {"after_expiry: new-application", "after_expiry: first-retrieval", "nobody may retrieve"},
     };
-    try_flaws(TESTED "web-ev.yaml", ev_flaws, ARRAY_LENGTH(ev_flaws));
+    try_flaws(SHIPPED "web-ev.yaml", ev_flaws, ARRAY_LENGTH(ev_flaws));
     static const struct flaw resident_flaws[] = {
         {"password: {", "password: none\n#", "password-change is offered, but the product has no"},
         {"  password-set: {subscriber: counter, agent: counter}\n", "",
@@ -286,7 +286,7 @@ static void contradictions_are_refused(void **state)
         {"  disclose: {what", "  #", "a correction follows a disclosure"},
         {"device: card", "device: none", "the unit has no device"},
     };
-    try_flaws(TESTED "resident.yaml", resident_flaws, ARRAY_LENGTH(resident_flaws));
+    try_flaws(SHIPPED "resident.yaml", resident_flaws, ARRAY_LENGTH(resident_flaws));
 }
 
 static int one_base(void *arg, const char *product, struct buf *ret, struct err *err)

@@ -102,7 +102,7 @@ static void applications_are_checked_field_by_field(void **state)
 static void contracts_and_hosts_are_checked(void **state)
 {
     (void)state;
-    AUTO(policy) p = loaded(TESTED "web-ev.yaml");
+    AUTO(policy) p = loaded(SHIPPED "web-ev.yaml");
 #define S                                                                                          \
     "\"subscriber\":{\"organisation\":{\"latin\":\"X\"},\"address\":{\"prefecture\":\"P\","        \
     "\"city\":\"C\"}}"
@@ -171,8 +171,8 @@ static void changes_follow_the_effects(void **state)
     (void)state;
     AUTO(policy) association = loaded(SHIPPED "association.yaml");
     AUTO(policy) class2 = loaded(SHIPPED "class2.yaml");
-    AUTO(policy) ev = loaded(TESTED "web-ev.yaml");
-    AUTO(policy) resident = loaded(TESTED "resident.yaml");
+    AUTO(policy) ev = loaded(SHIPPED "web-ev.yaml");
+    AUTO(policy) resident = loaded(SHIPPED "resident.yaml");
     const struct {
         const struct policy *p;
         enum policy_procedure procedure;
@@ -213,7 +213,7 @@ static void changes_follow_the_effects(void **state)
 static void evidence_is_asked_for_and_ages(void **state)
 {
     (void)state;
-    AUTO(policy) resident = loaded(TESTED "resident.yaml");
+    AUTO(policy) resident = loaded(SHIPPED "resident.yaml");
     AUTO(policy) association = loaded(SHIPPED "association.yaml");
 #define MANDATE                                                                                    \
     "\"form\":\"3\",\"photo_id\":true,\"mandate\":{\"signed\":true,\"sealed\":true},"              \

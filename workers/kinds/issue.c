@@ -71,6 +71,8 @@ static int find_subscribers(
         const struct issue *issue = tasks[i]->request;
         if (issue->request.policy != policy)
             continue;
+        if (issue->request.names_contract)
+            tasks[i]->contract = issue->request.contract;
         if (!uuid_is_zero(&ids[at]))
             tasks[i]->aggregates[tasks[i]->aggregate_count++] = ids[at];
         at++;
@@ -114,7 +116,9 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     d.ports = &ports.ports;
     struct aggregate *before = unit_find_key(unit, r->policy->name, r->unit_key);
     struct aggregate *after = before;
-    if (decide_issue(&d, r, &after, &task->plan, &err))
+    struct issue_request with = *r;
+    with.under = unit_find_contract(unit, &r->contract);
+    if (decide_issue(&d, &with, &after, &task->plan, &err))
         unit_fail(unit, &err);
     else if (after != before)
         unit_add(unit, after);

@@ -1,0 +1,63 @@
+#include "lifecycle/decide_contract.h"
+
+#include <string.h>
+
+void contract_put_contact(struct contract *c, enum policy_role role, const json_t *contact)
+{
+    const char *email = json_text_at(contact, "email");
+    const char *notice = json_text_at(contact, "renewal_notice");
+    char *text = json_dumps(contact, JSON_COMPACT);
+    contact_set(c, role, email ? email : "", !notice || strcmp(notice, "unwanted") != 0, text);
+    free(text);
+}
+
+static json_t *parsed(const char *text)
+{
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+    return json ? json : json_object();
+}
+
+json_t *contract_state(const struct contract *c)
+{
+    json_t *contacts = json_object();
+    for (int role = 0; role < ROLES; role++)
+        if (c->contacts[role].profile)
+            json_object_set_new(
+                contacts, policy_word(role, role), parsed(c->contacts[role].profile));
+    return json_pack("{s:o, s:o}", "contacts", contacts, "account", parsed(c->account));
+}
+
+void contract_set_state(struct contract *c, const json_t *state)
+{
+    AUTO_TYPE(json, json_t) *before = contract_state(c);
+    const json_t *contacts = json_object_get(state, "contacts");
+    json_t *account = json_object_get(state, "account");
+    for (int role = 0; role < ROLES; role++) {
+        const char *word = policy_word(role, role);
+        json_t *contact = json_object_get(contacts, word);
+        if (contact &&
+            !json_equal(contact, json_object_get(json_object_get(before, "contacts"), word)))
+            contract_put_contact(c, (enum policy_role)role, contact);
+    }
+    if (!account || json_equal(account, json_object_get(before, "account")))
+        return;
+    free(c->account);
+    c->account = json_object_size(account) ? json_dumps(account, JSON_COMPACT) : NULL;
+    row_touch(&c->row);
+}
+
+static bool lives(const struct certificate *c, int64_t now_ms)
+{
+    return c->state == CERTIFICATE_AWAITING_APPROVAL ||
+           c->state == CERTIFICATE_AWAITING_RETRIEVAL ||
+           (c->state == CERTIFICATE_VALID && !certificate_is_expired(c, now_ms));
+}
+
+bool contract_is_used(const struct contract *c, int64_t now_ms)
+{
+    for (size_t i = 0; i < c->member_count; i++)
+        for (size_t k = 0; k < c->members[i]->certificate_count; k++)
+            if (lives(c->members[i]->certificates[k], now_ms))
+                return true;
+    return false;
+}
