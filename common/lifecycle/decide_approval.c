@@ -130,6 +130,25 @@ void approval_finish(const struct approval *a, json_t *result, struct plan *plan
     plan_result(plan, result);
 }
 
+bool approval_confirmed(
+    const struct approval *a, enum policy_confirm by, int with, struct plan *plan)
+{
+    const struct confirmation *c = &a->r->confirmation;
+    if (by == CONFIRM_NONE)
+        return true;
+    if (!c->is_given)
+        plan_bad_field(plan, "confirmation", "is missing: ask by %s first, and say who answered",
+            policy_word(confirm, by));
+    else if (c->by != (int)by)
+        plan_bad_field(plan, "confirmation.by", "must be %s", policy_word(confirm, by));
+    else if (with >= 0 && c->with != with)
+        plan_bad_field(
+            plan, "confirmation.with", "must be the %s contact", policy_word(role, with));
+    else if (c->at_ms < a->application->created_ms)
+        plan_bad_field(plan, "confirmation.at", "is before the request");
+    return !plan->refused;
+}
+
 int approval_damaged(const struct approval *a, const char *what, struct err *err)
 {
     return err_set(err, ERR_TEMPORARY, "damaged", "application %s has no %s",
@@ -144,6 +163,8 @@ static const struct {
     bool is_confirmed; /* takes confirmation and reason */
 } kinds[] = {
     {"issue", issue_decided, false},
+    {"change", change_decided, false},
+    {"withdraw", withdraw_decided, true},
 };
 
 static bool waits(const struct application *a, const struct approval_request *r, struct plan *plan)
@@ -167,8 +188,8 @@ static bool takes_confirmation(const struct approval *a, bool is_confirmed, stru
     if (is_confirmed)
         return true;
     if (a->r->confirmation.is_given)
-        plan_bad_field(plan, "confirmation", "only a revocation is confirmed, this is: %s",
-            a->application->kind);
+        plan_bad_field(
+            plan, "confirmation", "only an end is confirmed, this is: %s", a->application->kind);
     if (a->r->reason)
         plan_bad_field(plan, "reason", "only a revocation has one, this is: %s; see note",
             a->application->kind);

@@ -52,9 +52,17 @@ struct approval {
 void approval_record(const struct approval *a);
 /* Adds application and certificate to the result, which has a state, and the audit's line. */
 void approval_finish(const struct approval *a, json_t *result, struct plan *plan);
+/*
+ * Is it confirmed as the policy wants (C8)? `with` is the contact who must have been asked, -1:
+ * whoever it was. The plan is refused otherwise.
+ */
+bool approval_confirmed(
+    const struct approval *a, enum policy_confirm by, int with, struct plan *plan);
 /* ERR_TEMPORARY: the application lacks what it must have. */
 int approval_damaged(const struct approval *a, const char *what, struct err *err) MUST_USE;
 
 int issue_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
+int change_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
+int withdraw_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 
 #endif

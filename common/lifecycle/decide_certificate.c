@@ -55,6 +55,8 @@ void profile_keep(struct aggregate *a)
 {
     for (size_t i = 0; i < a->application_count; i++) {
         struct application *row = a->applications[i];
+        if (uuid_is_zero(&row->certificate))
+            continue;
         AUTO_TYPE(json, json_t) *request =
             row->request ? json_loads(row->request, 0, NULL) : json_object();
         if (!request || json_object_get(request, "subscriber"))

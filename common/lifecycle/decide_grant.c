@@ -11,19 +11,26 @@ static enum charged charged_of(enum policy_charge charge)
     return charge == CHARGE_FREE ? CHARGED_NO : CHARGED_YES;
 }
 
-struct draft draft_of(const struct decision *d, const struct policy *policy,
-    const struct uuid *subscriber, const char *kind, enum policy_charge charge)
+struct application application_of(const struct decision *d, const struct uuid *subscriber,
+    const char *kind, enum policy_charge charge)
 {
     struct application a = {.row = ROW_NEW,
         .id = d->ports->draw_id(d->ports->arg),
         .subscriber = *subscriber,
-        .certificate = d->ports->draw_id(d->ports->arg),
         .state = APPLICATION_APPROVED,
         .job = d->job,
         .charged = charged_of(charge),
         .created_ms = d->now_ms};
     snprintf(a.kind, sizeof a.kind, "%s", kind);
     snprintf(a.charge_reason, sizeof a.charge_reason, "%s", policy_word(charge, charge));
+    return a;
+}
+
+struct draft draft_of(const struct decision *d, const struct policy *policy,
+    const struct uuid *subscriber, const char *kind, enum policy_charge charge)
+{
+    struct application a = application_of(d, subscriber, kind, charge);
+    a.certificate = d->ports->draw_id(d->ports->arg);
     struct certificate c = {.row = ROW_NEW,
         .id = a.certificate,
         .subscriber = *subscriber,

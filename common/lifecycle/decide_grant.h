@@ -7,6 +7,9 @@
 
 #include "lifecycle/decide_certificate.h"
 
+/* An application that is approved and about no certificate; `kind` is the kind of job. */
+struct application application_of(const struct decision *d, const struct uuid *subscriber,
+    const char *kind, enum policy_charge charge);
 /* Rows that will be attached to an aggregate once nothing can fail any more. */
 struct draft {
     struct application application; /* approved */

@@ -40,6 +40,8 @@ static char *address_of(const struct mail_order *o, const struct policy_recipien
     const struct contact *contact = contact_of(o, to);
     const char *found = NULL;
     AUTO_TYPE(json, json_t) *account = NULL;
+    if (to->party == PARTY_SUBSCRIBER && o->spares_subscriber)
+        return NULL;
     if (to->when == WHEN_OLD && o->address_before &&
         (to->party == PARTY_CONTACT || to->party == PARTY_ACCOUNT)) {
         found = o->address_before;

@@ -19,6 +19,7 @@ struct mail_order {
     int priority;                /* 0: as any mail */
     enum policy_role role;       /* PARTY_CONTACT: the contact concerned (C2) */
     const char *address_before;  /* of that contact or the account, where a change replaced it */
+    bool spares_subscriber;      /* nothing to the subscriber, who died (A10) */
 };
 /* Nothing when the policy has no such mail. An address that was named twice gets one. */
 void mail_plan(const struct decision *d, const struct mail_order *order, struct plan *plan);

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "lifecycle/decide_profile.h"
+#include "lifecycle/decide_successor.h"
 
 #include <string.h>
 
@@ -32,22 +33,6 @@ static void check_changes(struct reissue_case *k, struct plan *plan)
         profile_check(k->d, k->policy, &k->after, plan);
 }
 
-/* --- merging --- */
-
-/* What the old application asked for beyond the profile, and the terms of this one. */
-static json_t *request_of(const struct person *before, const struct succession *terms)
-{
-    static const char *const kept[] = {"term", "dns"};
-    json_t *request = json_object();
-    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++) {
-        json_t *value = json_object_get(before->request, kept[i]);
-        if (value)
-            json_object_set(request, kept[i], value);
-    }
-    json_object_set_new(request, "reissue", succession_json(terms));
-    return request;
-}
-
 int form_fill(
     struct reissue_case *k, const struct succession *terms, struct plan *plan, struct err *err)
 {
@@ -60,7 +45,7 @@ int form_fill(
         return -1;
     memcpy(k->after.id, k->before.id, sizeof k->after.id);
     k->after.profile = profile_merge(k->before.profile, k->r->changes);
-    k->after.request = request_of(&k->before, terms);
+    k->after.request = successor_request(k->before.request, terms);
     if (!k->r->changes)
         return 0;
     check_changes(k, plan);

@@ -35,6 +35,20 @@ void successor_cancel_rivals(const struct decision *d, struct aggregate *a, stru
     }
 }
 
+json_t *successor_request(const json_t *before, const struct succession *terms)
+{
+    static const char *const kept[] = {"term", "dns"};
+    json_t *request = json_object();
+    for (size_t i = 0; i < ARRAY_LENGTH(kept); i++) {
+        json_t *value = json_object_get(before, kept[i]);
+        if (value)
+            json_object_set(request, kept[i], value);
+    }
+    if (terms)
+        json_object_set_new(request, "reissue", succession_json(terms));
+    return request;
+}
+
 struct certificate *draft_attach(
     struct aggregate *a, const struct draft *draft, json_t *request, struct application **ret)
 {

@@ -20,6 +20,11 @@ struct draft successor_draft(const struct decision *d, const struct policy *poli
  */
 void successor_cancel_rivals(const struct decision *d, struct aggregate *a, struct certificate *c,
     const struct certificate *old, struct plan *plan);
+/*
+ * What an old application asked for beyond the profile (`before`, or NULL), and the terms of this
+ * one (NULL: it replaces nothing); a new reference.
+ */
+json_t *successor_request(const json_t *before, const struct succession *terms);
 /* Puts a draft's rows into the aggregate; `request` (a new reference, or NULL) is taken. */
 struct certificate *draft_attach(
     struct aggregate *a, const struct draft *draft, json_t *request, struct application **ret);
