@@ -134,8 +134,8 @@ static void receive(struct withdrawal *w, const struct person *person, struct pl
     json_object_set_new(result, "state", json_string("received"));
     json_object_set_new(result, "acknowledged", json_boolean(acknowledge(w, person, plan)));
     plan_audit(plan, "withdrawal.received", &w->aggregate->subscriber.id,
-        json_pack("{s:o, s:s, s:s?, s:O?}", "application", json_uuid(&w->application->id), "reason",
-            w->reason->word, "note", w->note, "evidence", json_object_get(by, "evidence")));
+        json_pack("{s:o, s:s, s:s?}", "application", json_uuid(&w->application->id), "reason",
+            w->reason->word, "note", w->note));
     if (waits)
         w->application->state = APPLICATION_AWAITING_APPROVAL;
     else
