@@ -9,15 +9,15 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define QUEUE_IDS 20000
 #define WARM_UP_MS 1000
+#define COMMITS_MOST 100000
 
 __attribute__((noreturn)) static void usage(void)
 {
     fputs("certq-floor --socket S --user U --password-file F --database D [--schema FILE]\n"
-          "            [--seconds N] [--group N] f1|f2|f3|f4\n"
+          "            [--seconds N] [--group N] f1|f2|f3|f4|commit\n"
           "\n"
           "Prints {\"floor\":…,\"rate\":…}: rows or jobs a second. --schema makes the database\n"
           "anew from the file first; its name must then contain \"floor\". --group: jobs a commit\n"
@@ -63,20 +63,22 @@ static struct options read_options(int argc, char **argv)
             o.schema = optarg;
             break;
         case 'n':
-            o.seconds = (int)strtol(optarg, NULL, 10);
+            o.seconds = (int)tool_number(optarg, 1, 600);
             break;
         case 'g':
-            o.group = (int)strtol(optarg, NULL, 10);
+            o.group = (int)tool_number(optarg, 2, 1000);
             break;
         default:
             usage();
         }
     }
-    const char *floor = optind + 1 == argc ? argv[optind] : "";
-    if ((floor[0] | 0x20) != 'f' || floor[1] < '1' || floor[1] > '4' || floor[2] || !o.socket ||
-        !o.user || !o.database || o.seconds < 1 || o.group < 2 || o.group > 1000)
+    static const char *const names[] = {"commit", "f1", "f2", "f3", "f4"};
+    o.floor = -1;
+    for (int i = 0; i < (int)ARRAY_LENGTH(names) && optind + 1 == argc; i++)
+        if (strcasecmp(argv[optind], names[i]) == 0)
+            o.floor = i;
+    if (o.floor < 0 || !o.socket || !o.user || !o.database)
         usage();
-    o.floor = floor[1] - '0';
     return o;
 }
 
@@ -131,12 +133,6 @@ static int flush_setting(const struct options *o)
     return setting;
 }
 
-static void pause_ms(int64_t ms)
-{
-    const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
-}
-
 static double measure(const struct options *o)
 {
     static void *(*const doing[])(void *) = {NULL, NULL, work_complete, work_effect, work_effect};
@@ -151,10 +147,10 @@ static double measure(const struct options *o)
         .stopping = &stopping};
     for (size_t i = 0; i < count; i++)
         pthread_create(&threads[i], NULL, i < 2 ? work_accept : doing[o->floor], &w);
-    pause_ms(WARM_UP_MS);
+    tool_pause_ms(WARM_UP_MS);
     const long long done_before = atomic_load(&done);
     const int64_t start_us = clock_monotonic_us();
-    pause_ms(o->seconds * 1000);
+    tool_pause_ms(o->seconds * 1000);
     const long long n = atomic_load(&done) - done_before;
     const int64_t took_us = clock_monotonic_us() - start_us;
     atomic_store(&stopping, true);
@@ -173,9 +169,17 @@ int main(int argc, char **argv)
     mysql_server_init(0, NULL, NULL);
     if (o.schema)
         make_database(&o);
-    const double rate = measure(&o);
-    printf("{\"floor\":\"F%d\",\"rate\":%.0f,\"seconds\":%d,\"flush_log_at_trx_commit\":%d}\n",
-        o.floor, rate, o.seconds, flush_setting(&o));
+    struct latencies commits;
+    latencies_init(&commits, COMMITS_MOST);
+    if (o.floor)
+        printf("{\"floor\":\"F%d\",\"rate\":%.0f", o.floor, measure(&o));
+    else {
+        commit_one_by_one(&o, &commits);
+        printf("{\"floor\":\"commit\"");
+    }
+    latencies_print(&commits);
+    printf(",\"seconds\":%d,\"flush_log_at_trx_commit\":%d}\n", o.seconds, flush_setting(&o));
+    latencies_clear(&commits);
     free(o.password);
     return 0;
 }

@@ -1,13 +1,14 @@
 /*
- * Floors F1 to F4 of the bars: what MariaDB and Connector/C give on this machine to a program that
- * does nothing else. Raw on purpose: nothing of common/db, so that the two can be compared.
- * A struct rows is a prepared statement with room for many rows of parameters; whatever it is given
- * is borrowed until rows_send returns. Anything that fails ends the program.
+ * Floors F1 to F4 of the bars, and single commits: what MariaDB and Connector/C give on this
+ * machine to a program that does nothing else. Raw on purpose: nothing of common/db, so that the
+ * two can be compared. A struct rows is a prepared statement with room for many rows of parameters;
+ * whatever it is given is borrowed until rows_send returns. Anything that fails ends the program.
  */
 #ifndef CERTQ_TESTS_BENCH_FLOOR_H
 #define CERTQ_TESTS_BENCH_FLOOR_H
 
 #include "base/uuid.h"
+#include "tool.h"
 
 #include <mysql.h>
 #include <stdatomic.h>
@@ -21,7 +22,6 @@ struct options {
 /* ---- floor_sql.c ---- */
 
 struct rows;
-__attribute__((noreturn)) void fail(const char *what, const char *why);
 MYSQL *floor_connect(const struct options *o, const char *database);
 void floor_text(MYSQL *m, const char *sql);
 /* types: 'i' integer, 'b' bytes, a letter for each `?`. most == 1: plain execution, not bulk. */
@@ -35,6 +35,12 @@ void rows_send(struct rows *r, size_t n);
 void rows_send_list(struct rows *r, const struct uuid *ids, size_t n, size_t want);
 
 /* ---- floor_work.c ---- */
+
+enum { ARGS_LENGTH = 300 };
+struct rows *job_rows_new(MYSQL *m, size_t most);
+void job_row(struct rows *r, size_t row, const struct uuid *id, const char *kind, const char *args);
+/* ARGS_LENGTH random letters. */
+void job_args(char *args);
 
 /* Ids accepted and not yet done, between the threads. */
 struct queue;
@@ -52,5 +58,10 @@ struct work {
 void *work_accept(void *work);
 void *work_complete(void *work);
 void *work_effect(void *work);
+
+/* ---- floor_commit.c ---- */
+
+/* Inserts job rows, each its own commit, one after the other, for so many seconds. */
+void commit_one_by_one(const struct options *o, struct latencies *ret);
 
 #endif

@@ -4,12 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "certq-floor: %s: %s\n", what, why);
-    exit(1);
-}
-
 MYSQL *floor_connect(const struct options *o, const char *database)
 {
     MYSQL *m = mysql_init(NULL);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define ACCEPT_ROWS 500
-#define ARGS_LENGTH 300
 
 /* ---- the queue between accepting and doing ---- */
 
@@ -84,8 +83,12 @@ static const char insert_job[] =
 
 static const uint8_t fingerprint[32] = {1};
 
-static void fill_job(
-    struct rows *r, size_t row, const struct uuid *id, const char *kind, const char *args)
+struct rows *job_rows_new(MYSQL *m, size_t most)
+{
+    return rows_new(m, insert_job, JOB_TYPES, most);
+}
+
+void job_row(struct rows *r, size_t row, const struct uuid *id, const char *kind, const char *args)
 {
     const int64_t now_ms = clock_now_ms();
     rows_bytes(r, row, 0, id, sizeof *id);
@@ -100,7 +103,7 @@ static void fill_job(
     rows_int(r, row, 12, now_ms);
 }
 
-static void make_args(char *args)
+void job_args(char *args)
 {
     static const char letters[] =
         "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/";
@@ -113,14 +116,14 @@ void *work_accept(void *context)
 {
     struct work *w = context;
     MYSQL *m = floor_connect(w->options, w->options->database);
-    struct rows *jobs = rows_new(m, insert_job, JOB_TYPES, ACCEPT_ROWS);
+    struct rows *jobs = job_rows_new(m, ACCEPT_ROWS);
     struct uuid ids[ACCEPT_ROWS];
     char args[ARGS_LENGTH];
-    make_args(args);
+    job_args(args);
     while (!atomic_load(w->stopping)) {
         for (size_t i = 0; i < ACCEPT_ROWS; i++) {
             ids[i] = uuid_new();
-            fill_job(jobs, i, &ids[i], w->options->floor > 2 ? "issue" : "noop", args);
+            job_row(jobs, i, &ids[i], w->options->floor > 2 ? "issue" : "noop", args);
         }
         floor_text(m, "BEGIN");
         rows_send(jobs, ACCEPT_ROWS);
@@ -244,13 +247,13 @@ static void effect_open(struct effect *e, const struct options *o, size_t group)
         "code_key, code_generation, code_nonce, code_issued_ms, root, created_ms) VALUES "
         "(?, ?, ?, 'bench', 'bench', 'awaiting-retrieval', ?, 'k1', 1, ?, ?, ?, ?)",
         "bbbbbibi", group);
-    e->mail = rows_new(m, insert_job, JOB_TYPES, group);
+    e->mail = job_rows_new(m, group);
     e->audit = rows_new(m,
         "INSERT INTO audit (id, at_ms, job, client, role, channel, actor, event, subject, detail) "
         "VALUES (?, ?, ?, 'bench', 'subscriber', 'credentials', 'bench', 'certificate.code', ?, ?)",
         "bibbb", group);
     e->made = mem_zero(group * 4, sizeof *e->made);
-    make_args(e->args);
+    job_args(e->args);
 }
 
 static void effect_close(struct effect *e)
@@ -283,7 +286,7 @@ static void effect_fill(struct effect *e, size_t i, const struct uuid *job)
     rows_int(e->certificate, i, 5, now_ms);
     rows_bytes(e->certificate, i, 6, &made[1], 16);
     rows_int(e->certificate, i, 7, now_ms);
-    fill_job(e->mail, i, &made[2], "mail", e->args);
+    job_row(e->mail, i, &made[2], "mail", e->args);
     rows_bytes(e->audit, i, 0, &made[3], 16);
     rows_int(e->audit, i, 1, now_ms);
     rows_bytes(e->audit, i, 2, job, 16);

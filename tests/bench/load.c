@@ -1,12 +1,14 @@
 /*
- * certq-load: a pipelining Majordomo 0.2 client for scripts/bench. Keeps `--outstanding` requests in
- * flight until --seconds are over, then waits for the rest (bounded), and prints one JSON line.
+ * certq-load: a pipelining Majordomo 0.2 client for scripts/bench. Keeps `--outstanding` requests
+ * in flight until --seconds are over, then waits for the rest (bounded), and prints one JSON line.
  *
  *   certq-load --endpoint tcp://127.0.0.1:7101 --kind noop --outstanding 256 --seconds 10
- *              [--final] [--ids v4] [--args FILE] [--bytes 300]
+ *              [--count N] [--final] [--ids v4] [--args FILE] [--bytes 300] [--prefix TEXT]
+ *              [--first N]
  *
- * Without --final a request counts when it is durably accepted; with it, when its final answer came.
- * In args, the text %ID% is replaced by a number of the request, so that each is another subscriber.
+ * Without --final a request counts when it is durably accepted; with it, when its final answer
+ * came. In args, the text %ID% is replaced by the prefix (the time of the start unless given) and
+ * the request's number (from --first), so that each is another subscriber. --count ends it earlier.
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -15,8 +17,10 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/uuid.h"
+#include "tool.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
@@ -26,14 +30,14 @@ enum { WAIT_MOST_MS = 60000, LATENCIES_MOST = 2000000 };
 struct load {
     const char *endpoint, *kind;
     char *args;
-    long outstanding, seconds, bytes;
+    const char *prefix;
+    long outstanding, seconds, bytes, count, first;
     bool wants_final, v4;
     void *socket;
     long sent, accepted, finals, errors, in_flight;
     char first_error[400];
-    int64_t *sent_us; /* by sequence, for latency with one outstanding */
-    long latency_count;
-    int64_t last_us;
+    struct latencies latencies; /* with one outstanding */
+    int64_t sent_us, last_us;
 };
 
 static struct uuid draw_id(const struct load *l)
@@ -52,7 +56,7 @@ static void write_args(const struct load *l, long number, struct buf *ret)
     const char *p = l->args, *place;
     while ((place = strstr(p, "%ID%"))) {
         buf_add(ret, p, (size_t)(place - p));
-        buf_printf(ret, "%lld-%ld", (long long)(l->sent_us[0] % 100000000000), number);
+        buf_printf(ret, "%s%ld", l->prefix, l->first + number);
         p = place + 4;
     }
     buf_add_text(ret, p);
@@ -69,8 +73,7 @@ static void send_one(struct load *l, struct buf *body)
     zmq_send(l->socket, "\x01", 1, ZMQ_SNDMORE);
     zmq_send(l->socket, l->kind, strlen(l->kind), ZMQ_SNDMORE);
     zmq_send(l->socket, body->data, body->length, 0);
-    if (l->sent < LATENCIES_MOST)
-        l->sent_us[l->sent] = clock_monotonic_us();
+    l->sent_us = clock_monotonic_us();
     l->sent++;
     l->in_flight++;
 }
@@ -82,8 +85,8 @@ static bool contains(const char *text, size_t length, const char *word)
 
 static void take_answer(struct load *l, bool is_final, const char *body, size_t length)
 {
-    bool bad = contains(body, length, "\"rejected\"") || contains(body, length, "\"refused\"")
-        || contains(body, length, "\"dead\"");
+    bool bad = contains(body, length, "\"rejected\"") || contains(body, length, "\"refused\"") ||
+               contains(body, length, "\"dead\"");
     if (bad) {
         if (!l->errors++)
             snprintf(l->first_error, sizeof l->first_error, "%.*s", (int)length, body);
@@ -99,15 +102,13 @@ static void take_answer(struct load *l, bool is_final, const char *body, size_t 
         return;
     l->in_flight--;
     l->last_us = clock_monotonic_us();
-    if (l->outstanding == 1 && l->latency_count < LATENCIES_MOST) {
-        l->sent_us[l->latency_count] = l->last_us - l->sent_us[l->sent - 1];
-        l->latency_count++;
-    }
+    if (l->outstanding == 1)
+        latencies_add(&l->latencies, l->last_us - l->sent_us);
 }
 
 static void receive_all(struct load *l, long wait_ms)
 {
-    zmq_pollitem_t item = { l->socket, 0, ZMQ_POLLIN, 0 };
+    zmq_pollitem_t item = {l->socket, 0, ZMQ_POLLIN, 0};
     zmq_poll(&item, 1, wait_ms);
     for (;;) {
         zmq_msg_t frame;
@@ -129,12 +130,6 @@ static void receive_all(struct load *l, long wait_ms)
     }
 }
 
-static int compare_us(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 static void report(struct load *l, int64_t started_us)
 {
     long count = l->wants_final ? l->finals : l->accepted;
@@ -143,11 +138,7 @@ static void report(struct load *l, int64_t started_us)
            "\"missing\":%ld",
         l->kind, count, seconds, seconds > 0 ? (double)count / seconds : 0, l->errors,
         l->in_flight);
-    if (l->outstanding == 1 && l->latency_count) {
-        qsort(l->sent_us, (size_t)l->latency_count, sizeof *l->sent_us, compare_us);
-        printf(",\"p50_us\":%lld,\"p99_us\":%lld", (long long)l->sent_us[l->latency_count / 2],
-            (long long)l->sent_us[l->latency_count * 99 / 100]);
-    }
+    latencies_print(&l->latencies);
     printf("}\n");
     if (l->errors)
         fprintf(stderr, "certq-load: %ld errors; the first: %s\n", l->errors, l->first_error);
@@ -155,10 +146,10 @@ static void report(struct load *l, int64_t started_us)
 
 static void run(struct load *l)
 {
-    AUTO_BUF body = { 0 };
+    AUTO_BUF body = {0};
     int64_t started = clock_monotonic_us(), end = started + l->seconds * 1000000;
-    while (clock_monotonic_us() < end) {
-        while (l->in_flight < l->outstanding)
+    while (clock_monotonic_us() < end && (l->sent < l->count || l->in_flight > 0)) {
+        while (l->in_flight < l->outstanding && l->sent < l->count)
             send_one(l, &body);
         receive_all(l, 100);
     }
@@ -170,7 +161,7 @@ static void run(struct load *l)
 
 static char *filler(long bytes)
 {
-    AUTO_BUF args = { 0 };
+    AUTO_BUF args = {0};
     buf_add_text(&args, "{\"note\":\"");
     while ((long)args.length < bytes - 2)
         buf_add_char(&args, (char)('a' + args.length % 26));
@@ -180,11 +171,13 @@ static char *filler(long bytes)
 
 int main(int argc, char **argv)
 {
-    struct load l = { .kind = "noop", .outstanding = 256, .seconds = 5, .bytes = 300 };
+    struct load l = {
+        .kind = "noop", .outstanding = 256, .seconds = 5, .bytes = 300, .count = LONG_MAX};
     const char *file = NULL;
-    static const struct option options[] = { { "endpoint", 1, 0, 'e' }, { "kind", 1, 0, 'k' },
-        { "outstanding", 1, 0, 'o' }, { "seconds", 1, 0, 's' }, { "bytes", 1, 0, 'b' },
-        { "args", 1, 0, 'a' }, { "final", 0, 0, 'f' }, { "ids", 1, 0, 'i' }, { 0 } };
+    static const struct option options[] = {{"endpoint", 1, 0, 'e'}, {"kind", 1, 0, 'k'},
+        {"outstanding", 1, 0, 'o'}, {"seconds", 1, 0, 's'}, {"bytes", 1, 0, 'b'},
+        {"args", 1, 0, 'a'}, {"final", 0, 0, 'f'}, {"ids", 1, 0, 'i'}, {"count", 1, 0, 'c'},
+        {"prefix", 1, 0, 'p'}, {"first", 1, 0, 'n'}, {0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -195,16 +188,25 @@ int main(int argc, char **argv)
             l.kind = optarg;
             break;
         case 'o':
-            l.outstanding = strtol(optarg, NULL, 10);
+            l.outstanding = tool_number(optarg, 1, 100000);
             break;
         case 's':
-            l.seconds = strtol(optarg, NULL, 10);
+            l.seconds = tool_number(optarg, 1, 600);
             break;
         case 'b':
-            l.bytes = strtol(optarg, NULL, 10);
+            l.bytes = tool_number(optarg, 12, 60000);
             break;
         case 'a':
             file = optarg;
+            break;
+        case 'c':
+            l.count = tool_number(optarg, 1, 10000000);
+            break;
+        case 'n':
+            l.first = tool_number(optarg, 0, 1000000000);
+            break;
+        case 'p':
+            l.prefix = optarg;
             break;
         case 'f':
             l.wants_final = true;
@@ -216,17 +218,19 @@ int main(int argc, char **argv)
             return 64;
         }
     }
-    if (!l.endpoint || l.outstanding < 1 || l.seconds < 1 || l.seconds > 600)
+    if (!l.endpoint)
         return 64;
-    struct err err = { 0 };
-    AUTO_BUF text = { 0 };
+    struct err err = {0};
+    AUTO_BUF text = {0};
     if (file && file_read(file, 65536, &text, &err)) {
         fprintf(stderr, "certq-load: %s\n", err.text);
         return 1;
     }
     l.args = file ? buf_take_text(&text) : filler(l.bytes);
-    l.sent_us = mem_zero(LATENCIES_MOST, sizeof *l.sent_us);
-    l.sent_us[0] = clock_monotonic_us();
+    latencies_init(&l.latencies, LATENCIES_MOST);
+    AUTO_TEXT start = mem_printf("%lld-", (long long)(clock_monotonic_us() % 100000000000));
+    if (!l.prefix)
+        l.prefix = start;
     void *context = zmq_ctx_new();
     l.socket = zmq_socket(context, ZMQ_DEALER);
     const int zero = 0;
@@ -241,6 +245,6 @@ int main(int argc, char **argv)
     zmq_close(l.socket);
     zmq_ctx_term(context);
     free(l.args);
-    free(l.sent_us);
+    latencies_clear(&l.latencies);
     return l.errors || l.in_flight ? 1 : 0;
 }
