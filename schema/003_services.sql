@@ -47,5 +47,32 @@ ALTER TABLE certificate
 
 -- ---- Seals of the audit (D9) ----
 
+-- What no seal covers yet: a row for each transaction that wrote to audit, with the ids of its lines
+-- one after another. So a seal finds them by what waits, not by ids or times, which say nothing of the
+-- order of commits, and the hot table has no index for it.
+CREATE TABLE audit_unsealed (
+    id  BINARY(16) NOT NULL PRIMARY KEY,
+    ids MEDIUMBLOB NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
+INSERT INTO audit_unsealed (id, ids) SELECT id, id FROM audit;
+
+-- Append-only like audit. members is, for each line in the order of ids, its id and the digest of its
+-- content (48 bytes); hash, chain and signature are those of common/audit/seal.h.
+CREATE TABLE audit_seal (
+    number       BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+    after_number BIGINT UNSIGNED NOT NULL,
+    at_ms        BIGINT          NOT NULL,
+    entries      INT UNSIGNED    NOT NULL,
+    first_id     BINARY(16)      NOT NULL,
+    last_id      BINARY(16)      NOT NULL,
+    previous     BINARY(32)      NOT NULL,
+    members_hash BINARY(32)      NOT NULL,
+    hash         BINARY(32)      NOT NULL,
+    key_id       VARCHAR(16)     NOT NULL,
+    signature    VARBINARY(128)  NOT NULL,
+    members      LONGBLOB        NOT NULL,
+    job          BINARY(16)      NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=ascii COLLATE=ascii_bin;
+
 -- ---- CRLs asked for ----
 

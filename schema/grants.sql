@@ -28,6 +28,8 @@ GRANT SELECT ON {database}.mail TO {worker};
 GRANT SELECT, INSERT ON {database}.notice TO {worker};
 GRANT SELECT, INSERT ON {database}.compromised_key TO {worker};
 GRANT SELECT, INSERT ON {database}.audit TO {worker};
+GRANT SELECT, INSERT, DELETE ON {database}.audit_unsealed TO {worker};
+GRANT SELECT, INSERT ON {database}.audit_seal TO {worker};
 GRANT SELECT ON {database}.schema_version TO {worker};
 GRANT SELECT ON {database}.seq_0_to_1023 TO {worker};
 
@@ -38,6 +40,7 @@ GRANT SELECT (id, group_id), INSERT ON {database}.job_history TO {mail};
 GRANT SELECT (id, state, code_key, code_generation, code_nonce) ON {database}.certificate TO {mail};
 GRANT SELECT, INSERT, UPDATE ON {database}.mail TO {mail};
 GRANT INSERT ON {database}.audit TO {mail};
+GRANT INSERT ON {database}.audit_unsealed TO {mail};
 GRANT SELECT ON {database}.schema_version TO {mail};
 GRANT SELECT ON {database}.seq_0_to_1023 TO {mail};
 
@@ -71,4 +74,7 @@ GRANT SELECT ON {database}.revocation TO {reader};
 GRANT SELECT ON {database}.crl TO {reader};
 GRANT SELECT ON {database}.mail TO {reader};
 GRANT SELECT ON {database}.audit TO {reader};
+GRANT SELECT ON {database}.audit_unsealed TO {reader};
+GRANT SELECT ON {database}.audit_seal TO {reader};
+GRANT SELECT ON {database}.seq_0_to_1023 TO {reader};
 GRANT SELECT ON {database}.schema_version TO {reader};

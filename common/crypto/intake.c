@@ -102,17 +102,6 @@ int intake_generate(
     return -1;
 }
 
-static int write_in_front(
-    const char *path, struct bytes first, struct bytes rest, mode_t mode, struct err *err)
-{
-    AUTO(secret) all = secret_of_size(first.length + rest.length);
-    if (all->length > PEM_FILE_MOST)
-        return err_set(err, ERR_INPUT, NULL, "%s: too many blocks; take old ones out", path);
-    memcpy(all->data, first.data, first.length);
-    memcpy(all->data + first.length, rest.data, rest.length);
-    return file_write(path, (struct bytes){all->data, all->length}, mode, err);
-}
-
 /* Both files must be what they should before anything is written. */
 static int check_files(const char *key_path, const char *certificate_path, struct err *err)
 {
@@ -137,9 +126,9 @@ int intake_rotate(
         file_read_secret(key_path, PEM_FILE_MOST, &keys, err) ||
         file_read(certificate_path, PEM_FILE_MOST, &certificates, err) ||
         make_pair(now_ms, &made, err) ||
-        write_in_front(
+        pem_file_write_in_front(
             key_path, bio_bytes(made.key), (struct bytes){keys->data, keys->length}, 0600, err))
         return -1;
-    return write_in_front(
+    return pem_file_write_in_front(
         certificate_path, bio_bytes(made.certificate), buf_bytes(&certificates), 0644, err);
 }

@@ -111,3 +111,14 @@ void pem_file_clear(struct pem_file *f)
         X509_free(f->certificates[i]);
     *f = (struct pem_file){0};
 }
+
+int pem_file_write_in_front(
+    const char *path, struct bytes first, struct bytes rest, mode_t mode, struct err *err)
+{
+    AUTO(secret) all = secret_of_size(first.length + rest.length);
+    if (all->length > PEM_FILE_MOST)
+        return err_set(err, ERR_INPUT, NULL, "%s: too many blocks; take old ones out", path);
+    memcpy(all->data, first.data, first.length);
+    memcpy(all->data + first.length, rest.data, rest.length);
+    return file_write(path, (struct bytes){all->data, all->length}, mode, err);
+}

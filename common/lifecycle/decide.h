@@ -93,6 +93,7 @@ struct decision {
     int64_t now_ms; /* the later of the job's acceptance and its run_at (I7) */
     const struct decide_ports *ports;
     struct actor actor;    /* actor_read */
+    const json_t *by;      /* args.by, borrowed, for the audit (D10); NULL: none. actor_read */
     struct uuid signed_by; /* the certificate whose key signed this very job; zero: none's did */
 };
 

@@ -109,10 +109,23 @@ static bool read_by(struct actor *actor, const json_t *by, struct plan *plan)
     return !plan->refused;
 }
 
+/* What `by` says beside role, channel and the actor's name: the person where that name is an
+ * operator's, and the evidence (D10). */
+static json_t *by_more(const json_t *by)
+{
+    json_t *more = json_object(), *evidence = json_object_get(by, "evidence");
+    if (json_object_get(by, "operator") && json_object_get(by, "name"))
+        json_object_set(more, "name", json_object_get(by, "name"));
+    if (json_object_size(evidence))
+        json_object_set_new(more, "evidence", json_deep_copy(evidence));
+    return more;
+}
+
 void actor_record(const struct decision *d, struct plan *plan)
 {
     plan_by(plan, policy_word(actor, d->actor.role), policy_word(channel, d->actor.how),
         d->actor.name && d->actor.name[0] ? d->actor.name : NULL);
+    plan_by_more(plan, by_more(d->by));
 }
 
 bool actor_read(struct decision *d, const json_t *args, struct plan *plan)
@@ -121,6 +134,7 @@ bool actor_read(struct decision *d, const json_t *args, struct plan *plan)
     const json_t *by = json_object_get(args, "by");
     if (by && !json_is_null(by) && !read_by(&d->actor, by, plan))
         return false;
+    d->by = by;
     actor_record(d, plan);
     return true;
 }

@@ -29,6 +29,7 @@ void plan_clear(struct plan *p)
     free(p->message);
     free(p->actor);
     free(p->answer);
+    json_decref(p->by);
     json_decref(p->fields);
     json_decref(p->result);
     *p = (struct plan){0};
@@ -87,6 +88,14 @@ void plan_by(struct plan *p, const char *role, const char *channel, const char *
     p->channel = channel;
     free(p->actor);
     p->actor = mem_text(actor);
+}
+
+void plan_by_more(struct plan *p, json_t *by)
+{
+    json_decref(p->by);
+    p->by = json_object_size(by) ? by : NULL;
+    if (!p->by)
+        json_decref(by);
 }
 
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail)

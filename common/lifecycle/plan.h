@@ -35,6 +35,7 @@ struct plan {
     json_t *result;             /* of a plan that is not refused */
     const char *role, *channel; /* who asked, for the audit; literals, NULL: not known */
     char *actor;                /* their name; NULL: none */
+    json_t *by; /* more of them for every audit line (D10): {name?, evidence?}; NULL */
     struct plan_audit *audits;
     size_t audit_count;
     struct plan_followup *followups;
@@ -53,6 +54,9 @@ void plan_bad_field(struct plan *p, const char *path, const char *format, ...) P
  */
 void plan_result(struct plan *p, json_t *result);
 void plan_by(struct plan *p, const char *role, const char *channel, const char *actor);
+/* What every audit line of the plan says of the requester as `by` in its detail: a reference that
+ * is taken; NULL and an empty object are nothing. */
+void plan_by_more(struct plan *p, json_t *by);
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail);
 /* Its id; zero for a refused plan. */
 struct uuid plan_followup(

@@ -1,18 +1,7 @@
 #include "store/audit_store.h"
 
-#include "store/value.h"
-
-#include <string.h>
-
-static const struct statement insert = {"audit.insert",
-    "INSERT INTO audit (id, at_ms, job, client, role, channel, actor, event, subject, detail) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?)",
-    "bibtttttbt", ""};
-
-struct line {
-    struct uuid id;
-    char *detail;
-};
+#include "audit/line_store.h"
+#include "base/mem.h"
 
 static size_t count(const struct audit_source *sources, size_t n)
 {
@@ -22,36 +11,46 @@ static size_t count(const struct audit_source *sources, size_t n)
     return lines;
 }
 
-static const char *or_empty(const char *text)
+/* A line's detail, with what else is known of its requester (D10); NULL: none. */
+static char *detail_of(const struct plan *plan, const struct plan_audit *a)
 {
-    return text ? text : "";
+    if (!plan->by)
+        return a->detail ? json_dumps(a->detail, JSON_COMPACT) : NULL;
+    AUTO_TYPE(json, json_t) *all = a->detail ? json_copy(a->detail) : json_object();
+    json_object_set(all, "by", plan->by);
+    return json_dumps(all, JSON_COMPACT);
+}
+
+static struct audit_line line_of(
+    const struct audit_source *source, const struct plan_audit *a, int64_t now_ms)
+{
+    const struct plan *p = source->plan;
+    char *detail = detail_of(p, a);
+    return (struct audit_line){.id = uuid_new(),
+        .at_ms = now_ms,
+        .job = source->job->id,
+        .client = bytes_of_text(source->job->client ? source->job->client : ""),
+        .role = bytes_of_text(p->role ? p->role : ""),
+        .channel = bytes_of_text(p->channel ? p->channel : ""),
+        .actor = bytes_of_text(p->actor ? p->actor : ""),
+        .event = bytes_of_text(a->event),
+        .subject = a->subject,
+        .detail = detail ? bytes_of_text(detail) : (struct bytes){0}};
 }
 
 int audit_insert(
     struct db *db, const struct audit_source *sources, size_t n, int64_t now_ms, struct err *err)
 {
-    enum { WIDTH = 10 };
     size_t lines = count(sources, n), at = 0;
-    struct db_value *v = mem_zero(lines * WIDTH, sizeof *v);
-    struct line *kept = mem_zero(lines, sizeof *kept);
-    for (size_t i = 0; i < n; i++) {
-        const struct plan *p = sources[i].plan;
-        for (size_t k = 0; k < p->audit_count; k++, at++) {
-            const struct plan_audit *a = &p->audits[k];
-            kept[at].id = uuid_new();
-            kept[at].detail = a->detail ? json_dumps(a->detail, JSON_COMPACT) : NULL;
-            struct db_value row[WIDTH] = {db_uuid(&kept[at].id), db_int(now_ms),
-                db_uuid(&sources[i].job->id), db_text(or_empty(sources[i].job->client)),
-                db_text(or_empty(p->role)), db_text(or_empty(p->channel)),
-                db_text(or_empty(p->actor)), db_text(a->event), db_uuid(&a->subject),
-                db_text(kept[at].detail)};
-            memcpy(&v[at * WIDTH], row, sizeof row);
-        }
-    }
-    int result = db_run_bulk(db, &insert, v, lines, NULL, err);
+    if (!lines)
+        return 0;
+    struct audit_line *list = mem_zero(lines, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sources[i].plan->audit_count; k++)
+            list[at++] = line_of(&sources[i], &sources[i].plan->audits[k], now_ms);
+    int result = audit_append(db, list, lines, err);
     for (size_t i = 0; i < lines; i++)
-        free(kept[i].detail);
-    free(kept);
-    free(v);
+        free((void *)(uintptr_t)list[i].detail.data);
+    free(list);
     return result;
 }
