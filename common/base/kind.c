@@ -7,16 +7,22 @@ static const struct kind table[KINDS] = {
     /*                name        durable signing secrets internal operators patient personal group deadline */
     [KIND_NOOP]     = { "noop",     KIND_NOOP,     true,  false, false, false, false, false, false, 200, 30000 },
     [KIND_ISSUE]    = { "issue",    KIND_ISSUE,    true,  true,  true,  false, false, false, true,  200, 60000 },
-    [KIND_DECIDE]   = { "decide",   KIND_DECIDE,   true,  true,  false, false, false, false, false, 200, 60000 },
+    [KIND_DECIDE]   = { "decide",   KIND_DECIDE,   true,  true,  false, false, false, false, true,  200, 60000 },
     [KIND_LOOKUP]   = { "lookup",   KIND_LOOKUP,   false, false, true,  false, false, false, true,    8, 30000 },
     [KIND_RETRIEVE] = { "retrieve", KIND_RETRIEVE, true,  true,  true,  false, false, false, true,    8, 60000 },
-    [KIND_REVOKE]   = { "revoke",   KIND_REVOKE,   true,  false, false, false, false, false, false, 200, 30000 },
+    [KIND_REVOKE]   = { "revoke",   KIND_REVOKE,   true,  false, false, false, false, false, true,  200, 30000 },
     [KIND_MAIL]     = { "mail",     KIND_MAIL,     true,  false, false, true,  false, true,  false, 100, 180000 },
     [KIND_CRL]      = { "crl",      KIND_CRL,      true,  true,  false, false, true,  false, false,   1, 120000 },
     [KIND_INSPECT]  = { "inspect",  KIND_INSPECT,  false, false, false, true,  true,  false, true,   16, 30000 },
     [KIND_EXPIRY_SCAN] = { "expiry-scan", KIND_EXPIRY_SCAN, true, false, false, false, true, false, true, 1, 1800000 },
     [KIND_NOTICES]  = { "notices",  KIND_NOTICES,  false, false, false, false, false, false, true,   64, 30000 },
     [KIND_REISSUE]  = { "reissue",  KIND_REISSUE,  true,  false, true,  false, false, false, false,   8, 60000 },
+    [KIND_PASSWORD_CHANGE] = { "password-change", KIND_PASSWORD_CHANGE, true, false, true, false, false, false, false, 8, 60000 },
+    [KIND_PASSWORD_RESET] = { "password-reset", KIND_PASSWORD_RESET, true, false, false, false, false, false, false, 64, 30000 },
+    [KIND_PASSWORD_SET] = { "password-set", KIND_PASSWORD_SET, true, false, true, false, false, false, false, 8, 60000 },
+    [KIND_DISCLOSE] = { "disclose", KIND_DISCLOSE, true,  false, false, false, false, false, true,   16, 30000 },
+    [KIND_CORRECT]  = { "correct",  KIND_CORRECT,  true,  false, false, false, false, false, false,  64, 30000 },
+    [KIND_ERASABLE] = { "erasable", KIND_ERASABLE, true,  false, false, false, false, false, true,   64, 30000 },
 };
 /* clang-format on */
 

@@ -163,6 +163,7 @@ static const struct {
     bool is_confirmed; /* takes confirmation and reason */
 } kinds[] = {
     {"issue", issue_decided, false},
+    {"correct", correct_decided, false},
     {"change", change_decided, false},
     {"withdraw", withdraw_decided, true},
 };

@@ -1,5 +1,6 @@
 /* The word on an application for a certificate: it gets what it asked for, or nothing. */
 #include "lifecycle/decide_approval.h"
+#include "lifecycle/decide_device.h"
 #include "lifecycle/decide_grant.h"
 
 static void reject(const struct approval *a, struct plan *plan)
@@ -23,6 +24,8 @@ static int approve(const struct approval *a, struct plan *plan, struct err *err)
     const struct request_key *with = stored ? &key : NULL;
     if (a->policy->issue.path == PATH_DIRECT && !with)
         return approval_damaged(a, "key any more", err);
+    if (!device_is_free(a->d, a->policy, a->aggregate, a->certificate->device, plan))
+        return 0;
     if (grant_prepare(a->d, a->policy, &person, a->certificate, with, &grant, plan, err))
         return -1;
     if (plan->refused)
@@ -31,6 +34,7 @@ static int approve(const struct approval *a, struct plan *plan, struct err *err)
     struct granted to = {a->policy, a->aggregate, a->application, a->certificate, &person, with, 0};
     json_t *result = json_object();
     grant_apply(a->d, &grant, &to, result, plan);
+    device_supersede(a->d, a->policy, a->aggregate, a->certificate, plan);
     approval_finish(a, result, plan);
     return 0;
 }

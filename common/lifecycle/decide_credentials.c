@@ -198,7 +198,7 @@ static bool proves(const struct decision *d, const struct credentials *c,
     return !(wanted & POLICY_BIT(CREDENTIAL_CODE)) || by_code->candidate == candidate;
 }
 
-static void count_wrong(
+void credentials_count_wrong(
     const struct decision *d, const struct candidate *candidate, struct plan *plan)
 {
     struct subscriber *s = &candidate->aggregate->subscriber;
@@ -224,7 +224,7 @@ static void count_all(
         some_fit = some_fit || candidates[i].fits;
     for (size_t i = 0; i < n; i++)
         if (candidates[i].fits || !some_fit)
-            count_wrong(d, &candidates[i], plan);
+            credentials_count_wrong(d, &candidates[i], plan);
 }
 
 int credentials_prove(const struct decision *d, const struct credentials *c,

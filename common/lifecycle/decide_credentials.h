@@ -66,5 +66,8 @@ struct proven {
 int credentials_prove(const struct decision *d, const struct credentials *c,
     const struct candidate *candidates, size_t n, struct proven *ret, bool *ret_right,
     struct plan *plan, struct err *err) MUST_USE;
+/* One more wrong try, written down, and the lock where it was one too many. */
+void credentials_count_wrong(
+    const struct decision *d, const struct candidate *candidate, struct plan *plan);
 
 #endif

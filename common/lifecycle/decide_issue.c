@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "lifecycle/decide_contract.h"
+#include "lifecycle/decide_device.h"
 #include "lifecycle/decide_grant.h"
 
 #include <stdio.h>
@@ -129,6 +130,7 @@ static void check_fields(const struct decision *d, struct issue_request *r, stru
     check_csr(r, plan);
     read_contract(d, r, plan);
     read_term(r, plan);
+    r->device = device_read(r->args, r->policy, true, plan);
     r->has_renews = args_uuid(r->args, "renews", &r->renews, plan);
     if (plan->refused)
         return;
@@ -157,7 +159,7 @@ bool issue_read(struct decision *d, const struct policy_set *policies, const jso
     struct issue_request *ret, struct plan *plan)
 {
     static const char *const known[] = {"product", "subscriber", "password", "contract", "csr",
-        "dns", "term", "renews", "by", NULL};
+        "dns", "term", "renews", "device", "by", NULL};
     *ret = (struct issue_request){.args = args, .subscriber = json_object_get(args, "subscriber")};
     if (!actor_read(d, args, plan))
         return false;
@@ -333,6 +335,7 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
     *application = draft->application;
     struct certificate *certificate = aggregate_add_certificate(a);
     *certificate = draft->certificate;
+    text_set(&certificate->device, r->device);
     if (waits && r->key) {
         person->request = person->request ? person->request : json_object();
         json_object_set_new(person->request, "key", key_to_json(r->key));
@@ -345,6 +348,7 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
     } else {
         struct granted to = {r->policy, a, application, certificate, person, r->key, 0};
         grant_apply(d, grant, &to, result, plan);
+        device_supersede(d, r->policy, a, certificate, plan);
     }
     plan_audit(plan, "application.accepted", &certificate->id,
         json_pack("{s:s, s:o, s:o, s:O}", "product", r->policy->name, "application",
@@ -359,6 +363,7 @@ int decide_issue(const struct decision *d, const struct issue_request *r,
     struct aggregate *a = *aggregate;
     actor_record(d, plan);
     if (!contract_check(r, plan) || !renews_check(d, r, a, plan) ||
+        (a && !device_is_free(d, r->policy, a, r->device, plan)) ||
         (r->key && !key_check(r->policy, r->key, plan)))
         return 0;
     struct uuid subscriber = a ? a->subscriber.id : d->ports->draw_id(d->ports->arg);

@@ -14,6 +14,7 @@ struct issue_request {
     const json_t *subscriber;
     const struct policy *policy;
     const struct length *term;
+    const char *device; /* NULL: none */
     char *unit_key;
     char *email; /* folded; NULL: none */
     bool has_renews;

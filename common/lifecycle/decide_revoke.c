@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/job.h"
 #include "lifecycle/decide_certificate.h"
+#include "lifecycle/decide_receipt.h"
 #include "lifecycle/decide_succession.h"
 
 #include <string.h>
@@ -122,6 +123,13 @@ static bool is_revocable(const struct decision *d, const struct certificate *c, 
     return false;
 }
 
+/* By its holder, from where the device is, and not over the counter (D8). */
+static bool is_online(const struct decision *d)
+{
+    return d->actor.how == CHANNEL_SIGNATURE || d->actor.how == CHANNEL_SESSION ||
+           d->actor.how == CHANNEL_CREDENTIALS;
+}
+
 static json_t *apply(const struct decision *d, struct aggregate *a, struct certificate *c,
     const struct policy_reason *reason, const struct revoke_request *r, struct plan *plan)
 {
@@ -129,6 +137,7 @@ static json_t *apply(const struct decision *d, struct aggregate *a, struct certi
     const char *word = reason_name((enum reason)reason->crl);
     if (is_issued) {
         revocation_apply(d, a, c, (enum reason)reason->crl, reason->word, r->note, plan);
+        c->was_revoked_online = is_online(d);
     } else {
         certificate_move(c, CERTIFICATE_CANCELLED);
         plan_audit(plan, "certificate.cancelled", &c->id,
@@ -175,7 +184,14 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
             uuid_s(&certificate->id));
     if (person_of_rows(aggregate, application, &person, err))
         return -1;
-    plan_result(plan, apply(d, aggregate, certificate, reason, r, plan));
+    json_t *document = NULL;
+    if (receipt_make(
+            d, policy, &person, certificate, (enum reason)reason->crl, r->args, &document, err))
+        return -1;
+    json_t *result = apply(d, aggregate, certificate, reason, r, plan);
+    if (document)
+        json_object_set_new(result, "document", document);
+    plan_result(plan, result);
     revocation_mails(d, policy, aggregate, reason->is_urgent ? JOB_PRIORITY_URGENT : 0, plan);
     return 0;
 }

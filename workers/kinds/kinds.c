@@ -15,6 +15,12 @@ const struct kind_ops *kind_ops(enum kind_id id)
         [KIND_EXPIRY_SCAN] = &expiry_scan_ops,
         [KIND_NOTICES] = &notices_ops,
         [KIND_REISSUE] = &reissue_ops,
+        [KIND_PASSWORD_CHANGE] = &password_change_ops,
+        [KIND_PASSWORD_RESET] = &password_reset_ops,
+        [KIND_PASSWORD_SET] = &password_set_ops,
+        [KIND_DISCLOSE] = &disclose_ops,
+        [KIND_CORRECT] = &correct_ops,
+        [KIND_ERASABLE] = &erasable_ops,
     };
     return table[id];
 }

@@ -31,18 +31,24 @@ bool secret_open(const struct worker *w, struct task *task, const char *name, st
 
 bool password_read(const struct worker *w, struct task *task, struct new_password *ret)
 {
-    const json_t *value = json_object_get(task->args, "password");
+    return new_password_read(w, task, "password", ret);
+}
+
+bool new_password_read(
+    const struct worker *w, struct task *task, const char *name, struct new_password *ret)
+{
+    const json_t *value = json_object_get(task->args, name);
     const json_t *hash = json_object_get(value, "scrypt");
     struct err err = {0};
     if (!hash)
-        return secret_open(w, task, "password", &ret->plain);
+        return secret_open(w, task, name, &ret->plain);
     const char *text = json_string_value(hash);
     if (!text || json_object_size(value) != 1) {
-        plan_bad_field(&task->plan, "password", "must be {\"sealed\": …} or {\"scrypt\": …}");
+        plan_bad_field(&task->plan, name, "must be {\"sealed\": …} or {\"scrypt\": …}");
         return false;
     }
     if (scrypt_text_valid(text, &scrypt_bounds_default, &err)) {
-        plan_bad_field(&task->plan, "password", "%s", err.text);
+        plan_bad_field(&task->plan, name, "%s", err.text);
         return false;
     }
     ret->hash = mem_text(text);

@@ -18,6 +18,9 @@ struct new_password {
     char *hash; /* scrypt text */
 };
 bool password_read(const struct worker *w, struct task *task, struct new_password *ret);
+/* The same of task->args[name]. */
+bool new_password_read(
+    const struct worker *w, struct task *task, const char *name, struct new_password *ret);
 /* Makes the hash where it is missing: slow (crypto/scrypt.h). ERR_TEMPORARY: no memory for it. */
 int password_hash(const struct worker *w, struct new_password *p, struct err *err) MUST_USE;
 void new_password_clear(struct new_password *p);

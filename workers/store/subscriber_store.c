@@ -198,3 +198,13 @@ int subscriber_find_unit(struct db *db, const char *product, const char *unit_ke
     struct db_value params[] = {db_text(product), db_raw(unit_key, strlen(unit_key))};
     return find(db, &find_unit, params, ret, 1, ret_n, err);
 }
+
+static const struct statement find_id = {
+    "subscriber.find-id", "SELECT id, password FROM subscriber WHERE id = ?", "b", "bt"};
+
+int subscriber_find_id(struct db *db, const struct uuid *id, struct subscriber_hit *ret,
+    size_t *ret_n, struct err *err)
+{
+    struct db_value param = db_uuid(id);
+    return find(db, &find_id, &param, ret, 1, ret_n, err);
+}

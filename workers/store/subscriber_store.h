@@ -31,5 +31,7 @@ int subscriber_find_user(struct db *db, const char *product, const char *user_id
     struct subscriber_hit *ret, size_t most, size_t *ret_n, struct err *err) MUST_USE;
 int subscriber_find_unit(struct db *db, const char *product, const char *unit_key,
     struct subscriber_hit *ret, size_t *ret_n, struct err *err) MUST_USE;
+int subscriber_find_id(struct db *db, const struct uuid *id, struct subscriber_hit *ret,
+    size_t *ret_n, struct err *err) MUST_USE;
 
 #endif
