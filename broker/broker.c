@@ -4,6 +4,7 @@
 #include "changes.h"
 #include "clients.h"
 #include "dispatch.h"
+#include "export.h"
 #include "housekeeping.h"
 #include "http.h"
 #include "intake.h"
@@ -205,6 +206,7 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
     b->admin = admin_new();
     b->housekeeping = housekeeping_new();
     b->schedules = schedules_new(config->schedule_count);
+    b->exports = exports_new(config->issuer_count);
     if (schedule_check(config, err) || set_up(b, err))
         return -1;
     *ret = TAKE(b);
@@ -255,6 +257,7 @@ static int64_t turn(struct broker *b, int64_t stalled_ms)
     admin_turn(b);
     housekeeping_turn(b);
     schedules_turn(b);
+    exports_turn(b);
     store_flush(b->store);
     questions_turn(b);
     clients_sweep(b->clients, b);
@@ -387,6 +390,7 @@ void broker_free(struct broker *b)
     changes_free(b->changes);
     housekeeping_free(b->housekeeping);
     schedules_free(b->schedules);
+    exports_free(b->exports);
     keyring_free(b->fingerprints);
     buf_free(&b->canonical);
     curve_pair_free(b->curve);

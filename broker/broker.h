@@ -26,6 +26,7 @@ struct changes;
 struct admin;
 struct housekeeping;
 struct schedules;
+struct exports;
 struct http;
 struct zap;
 struct curve_pair;
@@ -73,6 +74,7 @@ struct broker {
     struct changes *changes;
     struct housekeeping *housekeeping;
     struct schedules *schedules;
+    struct exports *exports;
     struct admin *admin;
     struct json_t *counts; /* waiting jobs by kind, as last counted; NULL: not yet */
     int64_t counts_ms;

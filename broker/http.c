@@ -15,9 +15,11 @@
 
 enum { CONNECTIONS_MOST = 64, IDLE_S = 15 };
 
+/* The answer itself is kept: however many fetch it, its bytes are there once. */
 struct kept_crl {
-    struct buf der;
-    int64_t read_ms; /* monotonic; 0: never */
+    struct MHD_Response *response; /* NULL: none yet */
+    uint64_t number;
+    int64_t looked_ms; /* monotonic */
 };
 struct http {
     const struct config *config;
@@ -27,15 +29,24 @@ struct http {
     struct kept_crl *crls; /* one for each issuer; only the daemon's thread touches them */
 };
 
+static struct MHD_Response *response_of(
+    const char *type, struct bytes body, enum MHD_ResponseMemoryMode mode)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.length, (void *)(uintptr_t)body.data, mode);
+    if (!response)
+        return NULL;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    return response;
+}
+
 static enum MHD_Result reply(
     struct MHD_Connection *connection, unsigned status, const char *type, struct bytes body)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body.length, (void *)(uintptr_t)body.data, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = response_of(type, body, MHD_RESPMEM_MUST_COPY);
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     enum MHD_Result result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return result;
@@ -55,25 +66,41 @@ static enum MHD_Result reply_metrics(struct MHD_Connection *connection)
         connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&text));
 }
 
+static int keep_newest(struct http *h, const char *issuer, struct kept_crl *kept, struct err *err)
+{
+    uint64_t number;
+    int64_t ignored;
+    AUTO_BUF der = {0};
+    if ((!db_is_open(h->db) && db_open(h->db, err)) ||
+        registry_newest_crl(h->db, issuer, &number, &ignored, err))
+        return -1;
+    if (kept->response && kept->number == number)
+        return 0;
+    if (registry_read_crl(h->db, issuer, &number, &der, err))
+        return -1;
+    struct MHD_Response *response =
+        response_of("application/pkix-crl", buf_bytes(&der), MHD_RESPMEM_MUST_FREE);
+    if (!response)
+        return err_set(err, ERR_TEMPORARY, NULL, "no memory for a CRL");
+    der = (struct buf){0}; /* the response frees it */
+    if (kept->response)
+        MHD_destroy_response(kept->response);
+    kept->response = response;
+    kept->number = number;
+    return 0;
+}
+
 /* An old CRL is better than none while the database is away: it says itself until when it is good.
  */
-static int read_crl(struct http *h, size_t i, struct err *err)
+static int look_for_crl(struct http *h, size_t i, struct err *err)
 {
     struct kept_crl *kept = &h->crls[i];
-    int64_t now = clock_monotonic_ms();
-    if (kept->read_ms && now - kept->read_ms < HTTP_CRL_MS)
+    const int64_t now = clock_monotonic_ms();
+    if (kept->response && now - kept->looked_ms < HTTP_CRL_MS)
         return 0;
-    AUTO_BUF der = {0};
-    uint64_t number;
-    int failed = db_is_open(h->db) ? 0 : db_open(h->db, err);
-    if (!failed)
-        failed = registry_read_crl(h->db, h->config->issuers[i].name, &number, &der, err);
-    if (failed)
-        return kept->read_ms && err->kind != ERR_NOT_FOUND ? 0 : -1;
-    buf_free(&kept->der);
-    kept->der = der;
-    der = (struct buf){0};
-    kept->read_ms = now;
+    if (keep_newest(h, h->config->issuers[i].name, kept, err))
+        return kept->response && err->kind != ERR_NOT_FOUND ? 0 : -1;
+    kept->looked_ms = now;
     return 0;
 }
 
@@ -85,9 +112,8 @@ static enum MHD_Result reply_crl(
         const char *issuer = h->config->issuers[i].name;
         if (strlen(issuer) != length || memcmp(issuer, name, length) != 0)
             continue;
-        if (read_crl(h, i, &err) == 0)
-            return reply(
-                connection, MHD_HTTP_OK, "application/pkix-crl", buf_bytes(&h->crls[i].der));
+        if (look_for_crl(h, i, &err) == 0)
+            return MHD_queue_response(connection, MHD_HTTP_OK, h->crls[i].response);
         if (err.kind == ERR_NOT_FOUND)
             break;
         return reply_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the database is away\n");
@@ -178,7 +204,8 @@ void http_free(struct http *h)
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
     for (size_t i = 0; h->crls && i < h->config->issuer_count; i++)
-        buf_free(&h->crls[i].der);
+        if (h->crls[i].response)
+            MHD_destroy_response(h->crls[i].response);
     free(h->crls);
     db_free(h->db);
     free(h);

@@ -47,6 +47,8 @@
     X(WAITERS, "certq_waiters", "", "gauge", "Answers somebody waits for")                         \
     X(SLOTS, "certq_slots", "", "gauge", "Slots this broker leases")                               \
     X(DATABASE, "certq_database_up", "", "gauge", "1 while the last beat reached the database")    \
+    X(CRL_LEFT, "certq_crl_seconds_left", "", "gauge",                                             \
+        "Until the first nextUpdate of the newest CRLs; 0: over, or an issuer has none")           \
     X(BAD_FRAMES, "certq_bad_input_total", "what=\"frames\"", "counter",                           \
         "Input refused, by what was wrong with it")                                                \
     X(BAD_REQUEST, "certq_bad_input_total", "what=\"bad-request\"", "counter", NULL)               \

@@ -76,3 +76,30 @@ CREATE TABLE audit_seal (
 
 -- ---- CRLs asked for ----
 
+-- The job of kind crl that waits for an issuer and will see every revocation committed so far; NULL:
+-- none waits. Whoever revokes raises version, last in its transaction, and makes the job when there is
+-- none; the job empties the row in a commit of its own before it reads a fact. So nothing is missed,
+-- and a burst makes one CRL. A job that died or was cancelled is found out by the next revocation.
+CREATE TABLE crl_wanted (
+    issuer  VARCHAR(32)     NOT NULL PRIMARY KEY,
+    version BIGINT UNSIGNED NOT NULL,
+    job     BINARY(16)      NULL,
+    urgent  TINYINT         NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Whoever makes a CRL raises turn first, and so waits for the one before. Apart from crl_wanted: a
+-- revocation never waits for a CRL.
+CREATE TABLE crl_maker (
+    issuer VARCHAR(32)     NOT NULL PRIMARY KEY,
+    turn   BIGINT UNSIGNED NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- The DER of a CRL, in pieces that fit any max_allowed_packet; those of the newest CRLs are kept.
+-- What schema 2 left in crl.der stands before them.
+CREATE TABLE crl_piece (
+    issuer VARCHAR(32)     NOT NULL,
+    number BIGINT UNSIGNED NOT NULL,
+    piece  INT UNSIGNED    NOT NULL,
+    der    LONGBLOB        NOT NULL,
+    PRIMARY KEY (issuer, number, piece)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "crl_ask.h"
 #include "db/job_store.h"
 #include "report.h"
 #include "unit.h"
@@ -140,7 +141,7 @@ static int effect(struct worker *w, struct group *g, struct task **tasks, size_t
         g->ops->decide(w, open[i], unit);
     if (unit_conflict(unit, err))
         return -1;
-    if (unit_store(unit, held, *ret_held, err))
+    if (unit_store(unit, held, *ret_held, err) || crl_ask(w, unit, held, *ret_held, err))
         return -1;
     return complete(w, g, held, *ret_held, err);
 }

@@ -272,6 +272,15 @@ int unit_load_der(struct unit *u, struct certificate *c, struct err *err)
     return c->der.length ? 0 : certificate_load_der(u->db, &c->id, &c->der, err);
 }
 
+void unit_each_revoked(
+    const struct unit *u, void (*each)(void *arg, const struct certificate *c), void *arg)
+{
+    for (size_t i = 0; i < u->count; i++)
+        for (size_t k = 0; k < u->aggregates[i]->certificate_count; k++)
+            if (!uuid_is_zero(&u->aggregates[i]->certificates[k]->revoked_by))
+                each(arg, u->aggregates[i]->certificates[k]);
+}
+
 void unit_fail(struct unit *u, const struct err *err)
 {
     if (!u->has_failed)

@@ -49,6 +49,10 @@ int unit_key_compromised(
 /* (tx) The certificate's DER, which loading leaves out, into c->der. */
 int unit_load_der(struct unit *u, struct certificate *c, struct err *err) MUST_USE;
 
+/* Calls back with each certificate that a job of the group revoked (its revoked_by). */
+void unit_each_revoked(
+    const struct unit *u, void (*each)(void *arg, const struct certificate *c), void *arg);
+
 /*
  * For decisions that could not be taken: the facts changed since `resolve` (conflict: the runner
  * starts over), a key is missing here (temporary). The first one stays; the transaction must not

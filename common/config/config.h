@@ -109,6 +109,7 @@ struct config_issuer {
     char *certificate, *key; /* PEM */
     char *crl_url;           /* CRL distribution point put into certificates; NULL: none */
     int64_t crl_validity_ms; /* nextUpdate - thisUpdate */
+    int64_t crl_soon_ms;     /* from a revocation to the CRL with it, unless it is urgent */
 };
 
 enum config_tls { TLS_NONE, TLS_STARTTLS };

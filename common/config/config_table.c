@@ -266,7 +266,9 @@ static const struct bind_key scrypt_keys[] = {
 
 static void prepare_issuer(void *item)
 {
-    ((struct config_issuer *)item)->crl_validity_ms = 7 * DAY;
+    struct config_issuer *issuer = item;
+    issuer->crl_validity_ms = 7 * DAY;
+    issuer->crl_soon_ms = 10000;
 }
 static const struct bind_key issuer_keys[] = {
     {"name", BIND_CALL, NEED, IN(config_issuer, name), .call = read_name},
@@ -275,6 +277,7 @@ static const struct bind_key issuer_keys[] = {
     {"crl_url", BIND_OPTIONAL, .offset = IN(config_issuer, crl_url)},
     {"crl_validity", BIND_MS, .offset = IN(config_issuer, crl_validity_ms),
         BOUNDS(60000, 366 * DAY)},
+    {"crl_soon", BIND_MS, .offset = IN(config_issuer, crl_soon_ms), BOUNDS(0, DAY)},
     END,
 };
 

@@ -2,6 +2,7 @@
 
 #include "db/job_row.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -220,24 +221,89 @@ int registry_set_clock(struct db *db, int64_t shift_ms, uint64_t *ret_epoch, str
 
 /* ---- CRLs ---- */
 
-int registry_read_crl(
-    struct db *db, const char *issuer, uint64_t *ret_number, struct buf *ret_der, struct err *err)
+static int no_crl(const char *issuer, struct err *err)
 {
-    static const struct statement read = {.name = "crl.newest",
-        .sql = "SELECT number, der FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1",
+    return err_set(err, ERR_NOT_FOUND, NULL, "no CRL of %s has been made", issuer);
+}
+
+int registry_newest_crl(struct db *db, const char *issuer, uint64_t *ret_number,
+    int64_t *ret_next_update_ms, struct err *err)
+{
+    static const struct statement newest = {.name = "crl.newest",
+        .sql = "SELECT number, next_update_ms FROM crl WHERE issuer = ? ORDER BY number DESC "
+               "LIMIT 1",
         .params = "t",
-        .columns = "ib"};
+        .columns = "ii"};
     const struct db_value param = db_text(issuer);
     struct db_value c[2];
-    if (db_query(db, &read, &param, err))
+    if (db_query(db, &newest, &param, err))
         return -1;
     const int row = db_fetch(db, c, err);
     if (row < 0)
         return -1;
     if (row == 0)
-        return err_set(err, ERR_NOT_FOUND, NULL, "no CRL of %s has been made", issuer);
+        return no_crl(issuer, err);
     *ret_number = (uint64_t)c[0].integer;
-    buf_add(ret_der, c[1].bytes.data, c[1].bytes.length);
+    *ret_next_update_ms = c[1].integer;
     db_finish(db);
+    return 0;
+}
+
+/* Before schema 3 a CRL was one value. */
+static int read_whole_crl(
+    struct db *db, const struct db_value *key, struct buf *ret_der, struct err *err)
+{
+    static const struct statement read = {.name = "crl.read",
+        .sql = "SELECT der FROM crl WHERE issuer = ? AND number = ?",
+        .params = "ti",
+        .columns = "b"};
+    struct db_value der;
+    if (db_query(db, &read, key, err))
+        return -1;
+    const int row = db_fetch(db, &der, err);
+    if (row > 0)
+        buf_add(ret_der, der.bytes.data, der.bytes.length);
+    db_finish(db);
+    return row < 0 ? -1 : 0;
+}
+
+static int read_crl_pieces(
+    struct db *db, const struct db_value *key, struct buf *ret_der, struct err *err)
+{
+    static const struct statement read = {.name = "crl.pieces",
+        .sql = "SELECT der FROM crl_piece WHERE issuer = ? AND number = ? ORDER BY piece",
+        .params = "ti",
+        .columns = "b"};
+    struct db_value der;
+    int row;
+    if (db_query(db, &read, key, err))
+        return -1;
+    while ((row = db_fetch(db, &der, err)) > 0)
+        buf_add(ret_der, der.bytes.data, der.bytes.length);
+    return row;
+}
+
+int registry_read_crl(
+    struct db *db, const char *issuer, uint64_t *ret_number, struct buf *ret_der, struct err *err)
+{
+    uint64_t number;
+    int64_t ignored;
+    AUTO_BUF der = {0};
+    if (registry_newest_crl(db, issuer, &number, &ignored, err))
+        return -1;
+    const struct db_value key[] = {db_text(issuer), db_int((int64_t)number)};
+    if (read_whole_crl(db, key, &der, err) || read_crl_pieces(db, key, &der, err))
+        return -1;
+    if (!der.length)
+        return err_set(err, ERR_TEMPORARY, NULL, "CRL %" PRIu64 " of %s is not there any more",
+            number, issuer);
+    if (ret_der->length) {
+        buf_add(ret_der, der.data, der.length);
+    } else {
+        buf_free(ret_der);
+        *ret_der = der;
+        der = (struct buf){0};
+    }
+    *ret_number = number;
     return 0;
 }

@@ -53,7 +53,10 @@ int registry_read_clock(
     struct db *db, int64_t *ret_shift_ms, uint64_t *ret_epoch, struct err *err) MUST_USE;
 int registry_set_clock(
     struct db *db, int64_t shift_ms, uint64_t *ret_epoch, struct err *err) MUST_USE;
-/* The newest CRL's bytes for an issuer; not-found when there is none. */
+/* Of the newest CRL of an issuer; not-found when there is none. */
+int registry_newest_crl(struct db *db, const char *issuer, uint64_t *ret_number,
+    int64_t *ret_next_update_ms, struct err *err) MUST_USE;
+/* The newest CRL's bytes for an issuer, appended; not-found when there is none. */
 int registry_read_crl(struct db *db, const char *issuer, uint64_t *ret_number, struct buf *ret_der,
     struct err *err) MUST_USE;
 

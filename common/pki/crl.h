@@ -48,6 +48,13 @@ int crl_finish(struct crl *c, struct buf *ret, struct err *err) MUST_USE;
  */
 int crl_read(
     struct issuer *issuer, struct bytes der, struct crl_facts *ret, struct err *err) MUST_USE;
+/* What a CRL says of itself; nothing is verified. issuer (a Name) and key_id (its AKI's) borrow. */
+struct crl_head {
+    struct crl_facts facts;
+    struct bytes issuer, key_id;
+};
+/* Input error: not a CRL as crl_read wants it. Costs the same whatever its length. */
+int crl_peek(struct bytes der, struct crl_head *ret, struct err *err) MUST_USE;
 /* Gets each entry in file order; non-zero stops the reading, which then returns it. */
 typedef int crl_visit(void *context, const struct crl_entry *entry, struct err *err);
 /* The entries of a CRL that crl_read took. Input error: an entry that cannot be read. */

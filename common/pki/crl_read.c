@@ -64,19 +64,38 @@ static bool read_extension(
     return der_read(&extension, DER_OCTET_STRING, ret_value) && extension.length == 0;
 }
 
-static int read_number(struct bytes extensions, uint64_t *ret, struct err *err)
+static bool read_crl_number(struct bytes value, uint64_t *ret)
+{
+    struct bytes number;
+    if (!der_read_unsigned(&value, &number) || value.length || number.length > 8)
+        return false;
+    for (*ret = 0; number.length; number.data++, number.length--)
+        *ret = *ret << 8 | number.data[0];
+    return true;
+}
+
+/* AuthorityKeyIdentifier, RFC 5280 4.2.1.1: its keyIdentifier stands first. */
+static struct bytes read_key_id(struct bytes value)
+{
+    struct bytes body, id = {0};
+    if (der_read(&value, DER_SEQUENCE, &body) && !der_read(&body, DER_CONTEXT | 0, &id))
+        id = (struct bytes){0};
+    return id;
+}
+
+static int read_extensions(struct bytes extensions, struct crl_head *ret, struct err *err)
 {
     bool found = false;
     while (extensions.length) {
-        struct bytes oid, value, number;
+        struct bytes oid, value;
         bool is_critical;
         if (!read_extension(&extensions, &oid, &is_critical, &value))
             return bad(err, "an extension cannot be read");
-        if (bytes_equal(oid, OID(OID_CRL_NUMBER))) {
-            if (!der_read_unsigned(&value, &number) || value.length || number.length > 8)
+        if (bytes_equal(oid, OID(OID_AUTHORITY_KEY_ID))) {
+            ret->key_id = read_key_id(value);
+        } else if (bytes_equal(oid, OID(OID_CRL_NUMBER))) {
+            if (!read_crl_number(value, &ret->facts.number))
                 return bad(err, "its number cannot be read");
-            for (*ret = 0; number.length; number.data++, number.length--)
-                *ret = *ret << 8 | number.data[0];
             found = true;
         } else if (is_critical) {
             return bad(err, "a critical extension that certq does not know");
@@ -85,10 +104,26 @@ static int read_number(struct bytes extensions, uint64_t *ret, struct err *err)
     return found ? 0 : bad(err, "has no number");
 }
 
+static int head_of(const struct list *list, struct crl_head *ret, struct err *err)
+{
+    struct crl_head head = {
+        .facts = {0, list->this_update_ms, list->next_update_ms}, .issuer = list->issuer};
+    if (read_extensions(list->extensions, &head, err))
+        return -1;
+    *ret = head;
+    return 0;
+}
+
+int crl_peek(struct bytes der, struct crl_head *ret, struct err *err)
+{
+    struct list list;
+    return split(der, &list, err) ? -1 : head_of(&list, ret, err);
+}
+
 int crl_read(struct issuer *issuer, struct bytes der, struct crl_facts *ret, struct err *err)
 {
     struct list list;
-    struct crl_facts facts = {0};
+    struct crl_head head;
     if (split(der, &list, err))
         return -1;
     if (!bytes_equal(list.issuer, issuer_name(issuer)))
@@ -96,11 +131,9 @@ int crl_read(struct issuer *issuer, struct bytes der, struct crl_facts *ret, str
     if (!bytes_equal(list.algorithm, issuer_algorithm(issuer)) ||
         !issuer_signed(issuer, list.whole, list.signature))
         return bad(err, "the signature is not its issuer's");
-    if (read_number(list.extensions, &facts.number, err))
+    if (head_of(&list, &head, err))
         return -1;
-    facts.this_update_ms = list.this_update_ms;
-    facts.next_update_ms = list.next_update_ms;
-    *ret = facts;
+    *ret = head.facts;
     return 0;
 }
 

@@ -46,6 +46,7 @@ static struct {
     struct config_issuer issuer;
     struct sealer *sealer;
     struct db *broker;
+    uint8_t priority; /* of the jobs; 0: the default */
 } lab;
 
 static UNUSED void must(int result, const struct err *err)
@@ -219,10 +220,11 @@ static UNUSED struct group *run_jobs(
     for (size_t i = 0; i < n; i++) {
         char *text = json_dumps(asks[i].args, JSON_COMPACT);
         json_decref(asks[i].args);
+        const uint8_t priority = lab.priority ? lab.priority : JOB_PRIORITY_DEFAULT;
         jobs[i] = (struct job){.id = asks[i].id,
-            .priority = JOB_PRIORITY_DEFAULT,
+            .priority = priority,
             .run_at_ms = now,
-            .rank = job_rank(now, JOB_PRIORITY_DEFAULT),
+            .rank = job_rank(now, priority),
             .kind = kind_name(kind),
             .client = client,
             .args = (uint8_t *)text,

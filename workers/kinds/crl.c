@@ -1,23 +1,22 @@
 /*
- * crl: makes the next certificate revocation list of an issuer. Number, content and completion are
- * one transaction; two makers at once cannot give one number twice (primary key), and the loser
- * reads again, so the list with the higher number never knows less. The file is written after the
- * commit; brokers serve the newest from the database in any case.
+ * crl: makes the next certificate revocation list of an issuer. First, in a commit of its own, it
+ * stops being the job that revocations count on (store/crl_store.h, crl_wanted): whoever revokes
+ * from then on asks for another. Then number, content and completion are one transaction. One maker
+ * at a time: the turn is taken before the first fact is read, so the list with the higher number
+ * never knows less. The file is written after the commit (pki/crl_file.h); brokers do it too.
  */
-#include "pki/crl.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/job_store.h"
 #include "kinds/kinds.h"
+#include "pki/crl_file.h"
+#include "pki/issuer.h"
 #include "report.h"
 #include "store/crl_store.h"
 #include "worker.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
+enum { RACES_MOST = 5 };
 
 static const struct config_issuer *issuer_of(const struct worker *w, struct task *task)
 {
@@ -42,17 +41,27 @@ static void prepare(struct worker *w, struct task *task)
     issuer_of(w, task);
 }
 
+/* The issuer's own end bounds nextUpdate (RFC 5280 says nothing of a CRL that outlives it). */
+static struct crl_facts next_facts(
+    const struct config_issuer *issuer, const struct issuer *signer, const struct crl_row *last)
+{
+    const int64_t now_ms = clock_now_ms() / 1000 * 1000, end_ms = issuer_not_after_ms(signer);
+    const int64_t next_ms = now_ms + issuer->crl_validity_ms;
+    return (struct crl_facts){last->number + 1, now_ms, next_ms < end_ms ? next_ms : end_ms};
+}
+
 static int build(struct worker *w, const struct config_issuer *issuer, const struct task *task,
     struct crl_facts *facts, size_t *ret_entries, struct buf *der, struct err *err)
 {
+    struct issuer *signer = worker_issuer(w, issuer->name);
     struct crl_row last;
-    if (crl_store_last(w->db, issuer->name, &last, err) ||
+    if (crl_store_turn(w->db, issuer->name, err) ||
+        crl_store_last(w->db, issuer->name, &last, err) ||
         crl_store_count(w->db, issuer->name, last.this_update_ms, ret_entries, err))
         return -1;
-    int64_t now_ms = clock_now_ms() / 1000 * 1000;
-    *facts = (struct crl_facts){last.number + 1, now_ms, now_ms + issuer->crl_validity_ms};
+    *facts = next_facts(issuer, signer, &last);
     AUTO(crl) crl = NULL;
-    if (crl_new(worker_issuer(w, issuer->name), facts, *ret_entries, &crl, err) ||
+    if (crl_new(signer, facts, *ret_entries, &crl, err) ||
         crl_store_feed(w->db, issuer->name, last.this_update_ms, crl, err))
         return -1;
     *ret_entries = crl_count(crl);
@@ -98,19 +107,20 @@ static int make(
 static void publish(const struct worker *w, const char *issuer, struct bytes der)
 {
     struct err err = {0};
-    AUTO_TEXT path = mem_printf("%s/%s.crl", w->config->crl_folder, issuer);
-    if (mkdir(w->config->crl_folder, 0755) && errno != EEXIST)
-        log_error("crl.unpublished", "path=%s error=%s", log_q(path), strerror(errno));
-    else if (file_write(path, der, 0644, &err))
-        log_error("crl.unpublished", "path=%s error=%s", log_q(path), log_q(err.text));
+    if (crl_file_write(w->config->crl_folder, issuer, der, &err))
+        log_error("crl.unpublished", "issuer=%s error=%s", issuer, log_q(err.text));
     else
-        log_info("crl.published", "issuer=%s path=%s bytes=%zu", issuer, log_q(path), der.length);
+        log_info("crl.published", "issuer=%s folder=%s bytes=%zu", issuer,
+            log_q(w->config->crl_folder), der.length);
 }
 
 static int run_one(struct worker *w, struct task *task, const struct uuid *group, struct err *err)
 {
     AUTO_BUF der = {0};
-    for (int races = 0; races < 5; races++) {
+    const struct config_issuer *issuer = task->refused ? NULL : issuer_of(w, task);
+    if (issuer && crl_wanted_clear(w->db, issuer->name, &task->job->id, err))
+        return -1;
+    for (int races = 0; races < RACES_MOST; races++) {
         err_clear(err);
         buf_clear(&der);
         if (!task->refused)
@@ -121,7 +131,7 @@ static int run_one(struct worker *w, struct task *task, const struct uuid *group
             db_rollback(w->db);
         else if (db_commit(w->db, err) == 0) {
             if (task->outcome == OUTCOME_DONE)
-                publish(w, issuer_of(w, task)->name, buf_bytes(&der));
+                publish(w, issuer->name, buf_bytes(&der));
             return 0;
         }
         task->outcome = OUTCOME_FAILED;
