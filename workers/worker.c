@@ -34,7 +34,7 @@ static bool has_secrets(const struct kind *k)
 
 static bool needs_codes(const struct kind *k)
 {
-    return k->signing || k->secrets || k->id == KIND_MAIL;
+    return k->signing || k->secrets || k->id == KIND_MAIL || k->id == KIND_CHANGE;
 }
 
 static int load_issuers(struct worker *w, struct err *err)

@@ -164,6 +164,7 @@ static const struct {
 } kinds[] = {
     {"issue", issue_decided, false},
     {"correct", correct_decided, false},
+    {"renew", renew_decided, false},
     {"change", change_decided, false},
     {"withdraw", withdraw_decided, true},
 };

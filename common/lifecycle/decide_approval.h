@@ -63,6 +63,7 @@ int approval_damaged(const struct approval *a, const char *what, struct err *err
 
 int issue_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int change_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
+int renew_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int withdraw_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int correct_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE; /* D5 */
 

@@ -379,3 +379,34 @@ int change_decided(const struct approval *a, struct plan *plan, struct err *err)
     clear(&k);
     return result;
 }
+
+/* --- riding on a renewal --- */
+
+bool change_check_riding(const struct policy *policy, const json_t *changes, struct plan *plan)
+{
+    AUTO_TYPE(json, json_t) *fields = json_object();
+    if (!policy_check_changes(policy, PROC_RENEW, changes, fields))
+        profile_bad_fields(fields, plan);
+    return !plan->refused;
+}
+
+void change_ride(const struct decision *d, const struct policy *policy, struct aggregate *a,
+    struct application *application, const json_t *changes, struct plan *plan)
+{
+    struct change_case k = {.d = d,
+        .policy = policy,
+        .aggregate = a,
+        .is_of_contract = true,
+        .application = application};
+    k.before.profile = contract_state(a->contract);
+    k.after.profile = profile_merge(k.before.profile, changes);
+    k.changes = differences(&k, changes);
+    if (application->state == APPLICATION_APPROVED) {
+        contract_set_state(a->contract, k.after.profile);
+        audit(&k, "change.completed", plan);
+        mail_contacts(&k, MAIL_CHANGE_COMPLETED, plan);
+    } else {
+        mail_contacts(&k, MAIL_CHANGE_REJECTED, plan);
+    }
+    clear(&k);
+}

@@ -30,6 +30,16 @@ int decide_change(const struct decision *d, const struct change_request *r,
     const struct policy *policy, struct aggregate *aggregate, struct plan *plan,
     struct err *err) MUST_USE;
 
+/* --- changes of contacts that ride on a renewal (C2) --- */
+
+bool change_check_riding(const struct policy *policy, const json_t *changes, struct plan *plan);
+/*
+ * Once the renewal's application is decided: writes them into the contract of the subscriber `a`,
+ * or not, and tells the contacts so.
+ */
+void change_ride(const struct decision *d, const struct policy *policy, struct aggregate *a,
+    struct application *application, const json_t *changes, struct plan *plan);
+
 /* --- for the parts of the decision --- */
 
 struct change_case {

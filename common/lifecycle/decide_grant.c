@@ -53,7 +53,7 @@ int grant_prepare(const struct decision *d, const struct policy *policy, const s
     const struct certificate *certificate, const struct request_key *key, struct grant *ret,
     struct plan *plan, struct err *err)
 {
-    struct grant g = {.is_direct = policy->issue.path == PATH_DIRECT};
+    struct grant g = {.is_direct = policy->issue.path == PATH_DIRECT || key};
     if (g.is_direct) {
         if (issuance_make(d, policy, p, certificate, key, &g.issuance, plan, err))
             return -1;

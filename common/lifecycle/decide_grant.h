@@ -27,7 +27,8 @@ struct grant {
 void grant_clear(struct grant *g);
 #define AUTO_GRANT CLEANUP(grant_clear) struct grant
 
-/* `key` only matters to direct issuance. The plan may be refused afterwards. */
+/* With a `key` it is issued directly, whatever the product's first ones are (E4). The plan may be
+ * refused afterwards. */
 int grant_prepare(const struct decision *d, const struct policy *policy, const struct person *p,
     const struct certificate *certificate, const struct request_key *key, struct grant *ret,
     struct plan *plan, struct err *err) MUST_USE;

@@ -19,7 +19,9 @@ static bool read_id(const json_t *terms, const char *name, struct uuid *ret)
 
 bool succession_read(const struct application *a, struct succession *ret)
 {
-    if (strcmp(a->kind, KIND_WORD_REISSUE) != 0 || !a->request)
+    const bool succeeds =
+        strcmp(a->kind, KIND_WORD_REISSUE) == 0 || strcmp(a->kind, KIND_WORD_RENEW) == 0;
+    if (!succeeds || !a->request)
         return false;
     AUTO_TYPE(json, json_t) *request = json_loads(a->request, 0, NULL);
     const json_t *terms = json_object_get(request, "reissue");

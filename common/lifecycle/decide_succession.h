@@ -10,6 +10,7 @@
 #include "lifecycle/decide.h"
 
 #define KIND_WORD_REISSUE "reissue" /* application.kind */
+#define KIND_WORD_RENEW "renew"
 
 struct succession {
     struct uuid revokes; /* zero: nothing */
@@ -20,7 +21,7 @@ struct succession {
     struct uuid job; /* of a deferral, once the successor is issued; zero before */
     int64_t revoke_ms;
 };
-/* False: the application is no reissue. */
+/* False: the application is no reissue, nor a renewal that revokes what it renews. */
 bool succession_read(const struct application *a, struct succession *ret);
 json_t *succession_json(const struct succession *s);
 /* Is this one to be revoked later, and by which successor's application? NULL: no. */

@@ -1,0 +1,59 @@
+/* withdraw: a subscriber, named by id, leaves the service with all certificates (A10). */
+#include "base/mem.h"
+#include "kinds/kinds.h"
+#include "kinds/ports.h"
+#include "lifecycle/decide_withdraw.h"
+#include "lifecycle/policy_set.h"
+#include "unit.h"
+#include "worker.h"
+
+struct withdraw {
+    struct decision decision;
+    struct withdraw_request request;
+};
+
+static void prepare(struct worker *w, struct task *task)
+{
+    struct withdraw *r = task->request = MEM_NEW(struct withdraw);
+    struct ports ports;
+    ports_of(w, NULL, &ports);
+    r->decision = decision_of(task, &ports);
+    (void)withdraw_read(&r->decision, task->args, &r->request, &task->plan);
+}
+
+static int resolve(struct worker *w UNUSED, struct task **tasks, size_t n, struct err *err UNUSED)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct withdraw *r = tasks[i]->request;
+        tasks[i]->aggregates[0] = r->request.subscriber;
+        tasks[i]->aggregate_count = 1;
+    }
+    return 0;
+}
+
+static void decide(struct worker *w, struct task *task, struct unit *unit)
+{
+    const struct withdraw *r = task->request;
+    struct ports ports;
+    struct err err = {0};
+    ports_of(w, unit, &ports);
+    struct decision d = r->decision;
+    d.ports = &ports.ports;
+    struct aggregate *aggregate = unit_find(unit, &r->request.subscriber);
+    const struct policy *policy =
+        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    if (decide_withdraw(&d, &r->request, policy, aggregate, &task->plan, &err))
+        unit_fail(unit, &err);
+}
+
+static void release(struct task *task)
+{
+    free(task->request);
+    task->request = NULL;
+}
+
+const struct kind_ops withdraw_ops = {.id = KIND_WITHDRAW,
+    .prepare = prepare,
+    .resolve = resolve,
+    .decide = decide,
+    .release = release};
