@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "audit/key.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "crypto/keyring.h"
@@ -54,9 +55,30 @@ static int load_issuers(struct worker *w, struct err *err)
     return 0;
 }
 
+/* Who is not given the key does not seal; who does nothing else has to be told so. */
+static int load_audit(struct worker *w, struct err *err)
+{
+    const struct config *c = w->config;
+    bool does_more = false;
+    for (size_t i = 0; i < KINDS; i++)
+        does_more |= w->serves[i] && i != KIND_AUDIT_SEAL;
+    if (!c->audit.key && does_more)
+        w->serves[KIND_AUDIT_SEAL] = false;
+    if (!w->serves[KIND_AUDIT_SEAL])
+        return 0;
+    if (!c->audit.key)
+        return err_set(
+            err, ERR_INPUT, NULL, "%s: audit.key: wanted by the kind audit-seal", c->path);
+    return audit_signer_load(c->audit.key, c->audit.public, &w->audit, err)
+               ? err_context(err, "%s: audit", c->path)
+               : 0;
+}
+
 static int load_keys(struct worker *w, struct err *err)
 {
     const struct config *c = w->config;
+    if (load_audit(w, err))
+        return -1;
     if (serves_any(w, is_signing) && load_issuers(w, err))
         return -1;
     if (serves_any(w, needs_codes) && keyring_load(c->code_keyring, &w->codes, err))
@@ -107,6 +129,7 @@ void worker_free(struct worker *w)
     smtp_free(w->smtp);
     template_set_free(w->templates);
     seal_opener_free(w->opener);
+    audit_signer_free(w->audit);
     keyring_free(w->codes);
     for (size_t i = 0; w->issuers && i < w->config->issuer_count; i++)
         issuer_free(w->issuers[i]);

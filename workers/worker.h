@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "db/db.h"
 
+struct audit_signer;
 struct keyring;
 struct seal_opener;
 struct issuer;
@@ -28,11 +29,12 @@ struct worker {
     struct db *db;     /* of the job thread */
     struct policy_set *policies;
     struct keyring *codes;          /* NULL when no kind needs codes */
+    struct audit_signer *audit;     /* seals the audit; NULL when that kind is not served */
     struct seal_opener *opener;     /* intake keys; NULL when no kind unseals */
     struct issuer **issuers;        /* as config->issuers; NULL when no kind signs */
     struct template_set *templates; /* of mails and documents */
     struct smtp *smtp;              /* mail workers only */
-    struct signer *signer; /* made when first needed */
+    struct signer *signer;          /* made when first needed */
 };
 
 /* Loads what the kinds need. Errors are configuration errors (exit 78 material). */

@@ -47,6 +47,7 @@ static const struct {
     [AUDIT_SEAL_DIFFERS] = {"seal-differs", false},
     [AUDIT_FILE_LACKS] = {"file-lacks", false},
     [AUDIT_RESTORE] = {"restore", true},
+    [AUDIT_FILE_BEHIND] = {"file-behind", true},
     [AUDIT_FILE_LINE] = {"file-line", true},
 };
 
@@ -372,8 +373,15 @@ static void tell_cut(struct check *c)
     }
 }
 
-static void tell_bad_lines(struct check *c)
+static void tell_file(struct check *c)
 {
+    const uint64_t last = c->report->last_seal, in_file = c->report->file_last;
+    if (c->has_file && c->file.is_missing && last)
+        tell(c, (struct audit_finding){.fault = AUDIT_FILE_LACKS},
+            "there is no such file, and there are seals");
+    else if (c->has_file && in_file < last)
+        tell(c, (struct audit_finding){.fault = AUDIT_FILE_BEHIND, .seal = in_file},
+            "the file ends with it, the database with %llu: certq audit seal", NUMBER(last));
     for (size_t i = 0; i < c->file.bad_count; i++)
         tell(c, (struct audit_finding){.fault = AUDIT_FILE_LINE},
             "line %zu of the file is no seal; a crash may have cut it short", c->file.bad_lines[i]);
@@ -404,7 +412,7 @@ static int run(struct check *c, struct err *err)
         return -1;
     tell_gaps(c);
     tell_cut(c);
-    tell_bad_lines(c);
+    tell_file(c);
     return 0;
 }
 

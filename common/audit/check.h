@@ -18,8 +18,9 @@ enum audit_fault {
     AUDIT_SEAL_REMOVED, /* numbers are missing, or the chain is broken before it */
     AUDIT_SEAL_CUT,     /* the file has it, the database does not */
     AUDIT_SEAL_DIFFERS, /* the file has another one of that number */
-    AUDIT_FILE_LACKS,   /* the file skips it */
+    AUDIT_FILE_LACKS,   /* the file skips it; 0: there is no file, and there are seals */
     AUDIT_RESTORE,      /* no fault: seals were lost with a restore that was written down */
+    AUDIT_FILE_BEHIND,  /* no fault: the newest seals are not in the file yet */
     AUDIT_FILE_LINE,    /* no fault: a line of the file is no seal (a crash cut it short) */
     AUDIT_FAULTS
 };

@@ -27,8 +27,12 @@ static int compare(const void *a, const void *b)
 
 int file_seals_read(const char *path, struct file_seals *ret, struct err *err)
 {
-    if (audit_file_each(path, keep, ret, err))
-        return -1;
+    if (audit_file_each(path, keep, ret, err)) {
+        ret->is_missing = err->kind == ERR_NOT_FOUND;
+        if (!ret->is_missing)
+            return -1;
+        err_clear(err);
+    }
     if (ret->count)
         qsort(ret->items, ret->count, sizeof *ret->items, compare);
     return 0;

@@ -9,6 +9,7 @@ struct file_seals {
     size_t count;
     size_t *bad_lines; /* numbers of lines that are no seal */
     size_t bad_count;
+    bool is_missing; /* there is no such file */
 };
 int file_seals_read(const char *path, struct file_seals *ret, struct err *err) MUST_USE;
 void file_seals_clear(struct file_seals *f);

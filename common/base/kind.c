@@ -14,6 +14,7 @@ static const struct kind table[KINDS] = {
     [KIND_MAIL]     = { "mail",     KIND_MAIL,     true,  false, false, true,  false, true,  false, 100, 180000 },
     [KIND_CRL]      = { "crl",      KIND_CRL,      true,  true,  false, false, true,  false, false,   1, 120000 },
     [KIND_INSPECT]  = { "inspect",  KIND_INSPECT,  false, false, false, true,  true,  false, true,   16, 30000 },
+    [KIND_AUDIT_SEAL] = { "audit-seal", KIND_AUDIT_SEAL, true, false, false, false, true, false, false, 1, 600000 },
     [KIND_EXPIRY_SCAN] = { "expiry-scan", KIND_EXPIRY_SCAN, true, false, false, false, true, false, true, 1, 1800000 },
     [KIND_NOTICES]  = { "notices",  KIND_NOTICES,  false, false, false, false, false, false, true,   64, 30000 },
     [KIND_REISSUE]  = { "reissue",  KIND_REISSUE,  true,  false, true,  false, false, false, false,   8, 60000 },

@@ -20,6 +20,7 @@ enum kind_id {
     KIND_MAIL,
     KIND_CRL,
     KIND_INSPECT,
+    KIND_AUDIT_SEAL,
     KIND_EXPIRY_SCAN,
     KIND_NOTICES,
     KIND_REISSUE,

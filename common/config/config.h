@@ -104,6 +104,13 @@ struct config_scrypt {
     int ln, r, p; /* N = 2^ln */
 };
 
+/* The seals of the audit (audit/seal.h). */
+struct config_audit {
+    char *key;    /* PEM, for workers that seal; NULL: this host seals nothing */
+    char *public; /* PEM, the public keys of all seals there are */
+    char *seals;  /* the file outside the database */
+};
+
 struct config_issuer {
     char *name;              /* product policies name it */
     char *certificate, *key; /* PEM */
@@ -131,13 +138,14 @@ struct config_mail {
     struct config_smtp smtp;
 };
 
-/* A job that brokers submit by themselves every day. */
+/* A job that brokers submit by themselves, every day at a time or every so often. */
 struct config_schedule {
     char *name; /* unique; ticks are remembered under it */
     char *kind;
-    char *args; /* JSON object */
-    int minute; /* of the day, in */
-    char *zone; /* lifecycle/calendar.h knows which there are: schedule_check */
+    char *args;       /* JSON object */
+    int minute;       /* of the day, in `zone`; -1: not daily */
+    int64_t every_ms; /* instead of it; 0: daily */
+    char *zone;       /* lifecycle/calendar.h knows which there are: schedule_check */
 };
 
 struct config {
@@ -158,6 +166,7 @@ struct config {
     char *crl_folder;
     struct config_issuer *issuers;
     size_t issuer_count;
+    struct config_audit audit;
     struct config_mail mail;
     struct config_schedule *schedules;
     size_t schedule_count;

@@ -298,11 +298,25 @@ static int check_issuers(const struct view *v)
     return 0;
 }
 
+static int check_schedules(const struct view *v)
+{
+    const struct yaml_node *list = yaml_at(v->root, "schedules");
+    const struct yaml_node *item = list ? list->first : NULL;
+    if (check_twins(v, "schedules", v->c->schedule_count, "name", schedule_name))
+        return -1;
+    for (size_t i = 0; item && i < v->c->schedule_count; i++, item = item->next) {
+        const struct config_schedule *s = &v->c->schedules[i];
+        if ((s->minute >= 0) == (s->every_ms > 0))
+            return yaml_error(item, v->err, "either daily or every is wanted");
+    }
+    return 0;
+}
+
 int config_check(const struct config *c, const struct yaml_node *root, struct err *err)
 {
     const struct view v = {c, root, err};
     if (check_broker(&v) || check_connect(&v) || check_database(&v) || check_smtp(&v) ||
-        check_issuers(&v) || check_twins(&v, "schedules", c->schedule_count, "name", schedule_name))
+        check_issuers(&v) || check_schedules(&v))
         return -1;
     if (c->retry.first_ms > c->retry.most_ms)
         return wrong(&v, "retry.first", "longer than retry.most");

@@ -103,7 +103,8 @@ const struct bind_key config_schedule_keys[] = {
     {"name", BIND_TEXT, .is_required = true, .offset = IN(name), .least = 1, .most = 64},
     {"kind", BIND_CALL, .is_required = true, .offset = IN(kind), .call = read_kind},
     {"args", BIND_CALL, .offset = IN(args), .call = read_args},
-    {"daily", BIND_CALL, .is_required = true, .offset = IN(minute), .call = read_daily},
+    {"daily", BIND_CALL, .offset = IN(minute), .call = read_daily},
+    {"every", BIND_MS, .offset = IN(every_ms), .least = 1000, .most = INT64_C(86400000)},
     {"zone", BIND_TEXT, .offset = IN(zone), .least = 1, .most = 64},
     {.name = NULL},
 };
@@ -111,6 +112,7 @@ const struct bind_key config_schedule_keys[] = {
 void config_schedule_prepare(void *item)
 {
     struct config_schedule *s = item;
+    s->minute = -1;
     s->args = mem_text("{}");
     s->zone = mem_text("Asia/Tokyo");
 }

@@ -305,6 +305,12 @@ static const struct bind_key mail_keys[] = {
     END,
 };
 
+static const struct bind_key audit_keys[] = {
+    {"key", BIND_OPTIONAL_PATH, .offset = IN(config_audit, key)},
+    {"public", BIND_PATH, NEED, IN(config_audit, public)},
+    {"seals", BIND_PATH, NEED, IN(config_audit, seals)},
+    END,
+};
 static const struct bind_key log_keys[] = {
     {"level", BIND_WORD, NEED, IN(config, log_level), .words = level_words},
     END,
@@ -331,6 +337,7 @@ const struct bind_key config_keys[] = {
     {"issuers", BIND_LIST, NEED, IN(config, issuers), .most = 64, .table = issuer_keys,
         .size = sizeof(struct config_issuer), .count_offset = IN(config, issuer_count),
         .prepare = prepare_issuer},
+    {"audit", BIND_MAP, NEED, IN(config, audit), .table = audit_keys},
     {"mail", BIND_MAP, NEED, IN(config, mail), .table = mail_keys},
     {"schedules", BIND_LIST, .offset = IN(config, schedules), .most = 32,
         .table = config_schedule_keys, .size = sizeof(struct config_schedule),

@@ -16,6 +16,8 @@ int schedule_check(const struct config *config, struct err *err)
 
 int64_t schedule_last_tick_ms(const struct config_schedule *schedule, int64_t now_ms)
 {
+    if (schedule->every_ms)
+        return now_ms - now_ms % schedule->every_ms;
     const struct zone *zone = zone_find(schedule->zone);
     const struct date today = date_at(now_ms, zone);
     const int64_t of_day_ms = schedule->minute * MINUTE_MS;

@@ -171,9 +171,11 @@ static void walk(const struct yaml_node *node, const char *prefix, struct buf *t
         AUTO_TEXT path =
             mem_printf("%s%s%s%s", prefix, *prefix ? "." : "", c->key, is_list ? "[]" : "");
         bool is_value = strcmp(c->key, "args") == 0; /* a job's, whatever they are */
-        if (is_list || (c->type == YAML_MAP && !is_value))
-            walk(is_list ? c->first : c, path, to);
-        else
+        for (const struct yaml_node *item = is_list ? c->first : NULL; item; item = item->next)
+            walk(item, path, to);
+        if (!is_list && c->type == YAML_MAP && !is_value)
+            walk(c, path, to);
+        else if (!is_list)
             buf_printf(to, "%s\n", path);
     }
 }
@@ -222,19 +224,23 @@ static void schedules_are_read(void **state)
         "mail: {from: a@example.jp, help_ja: x, help_en: x}\n"
         "schedules:\n"
         "  - {name: scan, kind: expiry-scan, daily: 06:05}\n"
+        "  - {name: seal, kind: audit-seal, every: 10m}\n"
         "  - name: list\n    kind: crl\n    daily: 23:59\n    zone: UTC\n"
         "    args: {issuer: \"7\", flag: true, n: 12, list: [1, x], by: {role: operator}}\n";
     if (load(text, &c, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(c->schedule_count, 2);
+    assert_int_equal(c->schedule_count, 3);
     assert_string_equal(c->schedules[0].name, "scan");
     assert_string_equal(c->schedules[0].kind, "expiry-scan");
     assert_string_equal(c->schedules[0].args, "{}");
     assert_string_equal(c->schedules[0].zone, "Asia/Tokyo");
     assert_int_equal(c->schedules[0].minute, 365);
-    assert_int_equal(c->schedules[1].minute, 1439);
-    assert_string_equal(c->schedules[1].zone, "UTC");
-    assert_string_equal(c->schedules[1].args,
+    assert_int_equal(c->schedules[0].every_ms, 0);
+    assert_int_equal(c->schedules[1].minute, -1);
+    assert_int_equal(c->schedules[1].every_ms, 600000);
+    assert_int_equal(c->schedules[2].minute, 1439);
+    assert_string_equal(c->schedules[2].zone, "UTC");
+    assert_string_equal(c->schedules[2].args,
         "{\"issuer\":\"7\",\"flag\":true,\"n\":12,\"list\":[1,\"x\"],\"by\":{\"role\":"
         "\"operator\"}}");
 }
@@ -249,7 +255,9 @@ static const struct {
     {SCHEDULE(", daily: 06:60"), "a time of day is wanted"},
     {SCHEDULE(", daily: 6:00"), "a time of day is wanted"},
     {SCHEDULE(", daily: 6am"), "a time of day is wanted"},
-    {SCHEDULE(""), "daily is missing"},
+    {SCHEDULE(""), "either daily or every is wanted"},
+    {SCHEDULE(", daily: 06:00, every: 1h"), "either daily or every is wanted"},
+    {SCHEDULE(", every: 500ms"), "schedules[0].every: must be"},
     {SCHEDULE(", daily: 06:00, args: none"), "args: a map of keys is wanted"},
     {SCHEDULE(", daily: 06:00, weekly: true"), "unknown key weekly"},
     {"schedules:\n  - {name: a, kind: expiry-scna, daily: 06:00}\n", "did you mean expiry-scan?"},

@@ -47,6 +47,27 @@ static void the_last_tick_is_not_in_the_future(void **state)
     }
 }
 
+static void every_so_often_is_counted_from_1970(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t every_ms;
+        const char *now, *tick;
+    } rows[] = {
+        {600000, "2026-04-01T20:59:59.999Z", "2026-04-01T20:50:00Z"},
+        {600000, "2026-04-01T21:00:00Z", "2026-04-01T21:00:00Z"},
+        {1000, "2026-04-01T21:00:00.999Z", "2026-04-01T21:00:00Z"},
+        {86400000, "2026-04-01T23:59:59Z", "2026-04-01T00:00:00Z"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct config_schedule s = {
+            .minute = -1, .every_ms = rows[i].every_ms, .zone = tokyo};
+        int64_t tick = schedule_last_tick_ms(&s, at(rows[i].now));
+        if (tick != at(rows[i].tick))
+            fail_msg("row %zu: %s", i, clock_s(tick));
+    }
+}
+
 static void an_unknown_zone_is_refused(void **state)
 {
     (void)state;
@@ -65,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_tick_is_not_in_the_future),
+        cmocka_unit_test(every_so_often_is_counted_from_1970),
         cmocka_unit_test(an_unknown_zone_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

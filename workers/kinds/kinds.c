@@ -12,6 +12,7 @@ const struct kind_ops *kind_ops(enum kind_id id)
         [KIND_MAIL] = &mail_ops,
         [KIND_CRL] = &crl_ops,
         [KIND_INSPECT] = &inspect_ops,
+        [KIND_AUDIT_SEAL] = &audit_seal_ops,
         [KIND_EXPIRY_SCAN] = &expiry_scan_ops,
         [KIND_NOTICES] = &notices_ops,
         [KIND_REISSUE] = &reissue_ops,
