@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "lifecycle/decide_certificate.h"
+#include "lifecycle/decide_reissue_review.h"
 
 #include <string.h>
 
@@ -163,6 +164,7 @@ static const struct {
     bool is_confirmed; /* takes confirmation and reason */
 } kinds[] = {
     {"issue", issue_decided, false},
+    {"reissue", reissue_decided, false},
     {"correct", correct_decided, false},
     {"renew", renew_decided, false},
     {"change", change_decided, false},
@@ -173,7 +175,7 @@ static bool waits(const struct application *a, const struct approval_request *r,
 {
     if (!a)
         plan_refuse(plan, "not-found", "there is no application %s", uuid_s(&r->application));
-    else if (a->state == APPLICATION_AWAITING_APPROVAL)
+    else if (a->state == APPLICATION_AWAITING_APPROVAL || reissue_awaits_later_review(a))
         return true;
     else if (a->decided_ms)
         plan_refuse(plan, "not-awaiting", "application %s was %s on %s by %s",

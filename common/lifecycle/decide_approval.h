@@ -62,6 +62,7 @@ bool approval_confirmed(
 int approval_damaged(const struct approval *a, const char *what, struct err *err) MUST_USE;
 
 int issue_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
+int reissue_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int change_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int renew_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int withdraw_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;

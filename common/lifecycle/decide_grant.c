@@ -1,6 +1,7 @@
 #include "lifecycle/decide_grant.h"
 
 #include "lifecycle/decide_mail.h"
+#include "lifecycle/decide_succession.h"
 
 #include <stdio.h>
 
@@ -78,7 +79,7 @@ void grant_apply(const struct decision *d, struct grant *g, const struct granted
     json_t *result, struct plan *plan)
 {
     struct certificate *c = to->certificate;
-    struct mail_order mail = {.event = MAIL_ISSUED,
+    struct mail_order mail = {.event = MAIL_CODE,
         .policy = to->policy,
         .aggregate = to->aggregate,
         .application = to->application,
@@ -88,14 +89,15 @@ void grant_apply(const struct decision *d, struct grant *g, const struct granted
     const char *state = "awaiting-retrieval";
     if (g->is_direct) {
         issuance_apply(d, c, &g->issuance, to->key);
+        succession_complete(d, to->policy, to->aggregate, to->application, plan);
         result_add_certificate(d, c, result);
+        mail.event = mail_of_issue(to->policy, to->application);
         mail_plan(d, &mail, plan);
         state = "issued";
     } else {
         certificate_move(c, CERTIFICATE_AWAITING_RETRIEVAL);
         if (g->code_key) {
             give_code(d, c, g->code_key);
-            mail.event = MAIL_CODE;
             mail_plan(d, &mail, plan);
             state = "code-queued";
         }

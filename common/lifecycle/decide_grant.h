@@ -35,14 +35,17 @@ int grant_prepare(const struct decision *d, const struct policy *policy, const s
 
 struct granted {
     const struct policy *policy;
-    const struct aggregate *aggregate;
+    struct aggregate *aggregate;
     struct application *application;
     struct certificate *certificate;
     const struct person *person;
     const struct request_key *key;
     int priority; /* of its mails; 0: as any */
 };
-/* Moves the certificate on, plans the mail, and says in `result` what became of it (its state). */
+/*
+ * Moves the certificate on, plans the mail, and says in `result` what became of it (its state). A
+ * reissue that is issued so settles what becomes of its predecessor (C5).
+ */
 void grant_apply(const struct decision *d, struct grant *g, const struct granted *to,
     json_t *result, struct plan *plan);
 

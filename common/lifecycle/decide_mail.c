@@ -198,6 +198,14 @@ static bool is_repeat(
     return false;
 }
 
+enum policy_mail mail_of_issue(const struct policy *policy, const struct application *application)
+{
+    const enum policy_mail own = strcmp(application->kind, KIND_WORD_REISSUE) == 0 ? MAIL_REISSUED
+                                 : strcmp(application->kind, "renew") == 0         ? MAIL_RENEWED
+                                                                                   : MAIL_ISSUED;
+    return policy->mails[own].count ? own : MAIL_ISSUED;
+}
+
 void mail_plan(const struct decision *d, const struct mail_order *o, struct plan *plan)
 {
     const struct policy_recipients *to = &o->policy->mails[o->event];

@@ -21,6 +21,9 @@ struct mail_order {
     const char *address_before;  /* of that contact or the account, where a change replaced it */
     bool spares_subscriber;      /* nothing to the subscriber, who died (A10) */
 };
+/* What tells that the certificate of this application was issued: as a reissue or renewal, where
+ * the product has a mail for that. */
+enum policy_mail mail_of_issue(const struct policy *policy, const struct application *application);
 /* Nothing when the policy has no such mail. An address that was named twice gets one. */
 void mail_plan(const struct decision *d, const struct mail_order *order, struct plan *plan);
 

@@ -4,6 +4,7 @@
 #include "base/job.h"
 #include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_reissue_form.h"
+#include "lifecycle/decide_reissue_review.h"
 #include "lifecycle/decide_reissue_rules.h"
 #include "lifecycle/decide_successor.h"
 
@@ -19,15 +20,17 @@ static void read_timing(const json_t *args, struct reissue_request *r, struct pl
         plan_bad_field(plan, "revocation", "is no such time; see reissue.predecessor.choices");
 }
 
+bool reissue_is_named(const struct actor *actor)
+{
+    return actor->role == ACTOR_OPERATOR || actor->how != CHANNEL_CREDENTIALS;
+}
+
 bool reissue_read(const json_t *args, struct reissue_request *ret, struct plan *plan)
 {
     static const char *const known[] = {"email", "user_id", "company_code", "product", "password",
-        "code", "certificate", "reason", "revocation", "changes", "by", NULL};
+        "code", "certificate", "reason", "revocation", "changes", "csr", "by", NULL};
     *ret = (struct reissue_request){.args = args, .timing = -1};
-    if (json_object_get(args, "csr"))
-        plan_bad_field(plan, "csr", "is given at the retrieval, not here");
-    else
-        args_known(args, known, plan);
+    args_known(args, known, plan);
     ret->has_certificate = args_uuid(args, "certificate", &ret->certificate, plan);
     ret->reason = args_text(args, "reason", 64, plan);
     read_timing(args, ret, plan);
@@ -96,24 +99,32 @@ static struct succession terms_of(const struct reissue_case *k)
 
 /* --- doing it; nothing can fail from here on --- */
 
+/* When the old one goes: known once it is revoked, or its time is set (X4). */
+static json_t *revoke_at(const struct reissue_case *k, const struct application *a)
+{
+    struct succession s;
+    if (k->old && k->old->state == CERTIFICATE_REVOKED)
+        return json_time(k->old->revoked_ms);
+    return succession_read(a, &s) && s.revoke_ms ? json_time(s.revoke_ms) : json_null();
+}
+
 static void finish(const struct reissue_case *k, const struct application *a,
     const struct certificate *next, json_t *result, struct plan *plan)
 {
-    const bool is_revoked = k->old && k->old->state == CERTIFICATE_REVOKED;
     json_object_set_new(result, "application", json_uuid(&a->id));
     json_object_set_new(result, "certificate", json_uuid(&next->id));
     json_object_set_new(result, "predecessor", json_uuid(&k->certificate->id));
     json_object_set_new(
         result, "revocation", k->old ? json_string(policy_word(timing, k->timing)) : json_null());
-    json_object_set_new(
-        result, "revoke_at", is_revoked ? json_time(k->old->revoked_ms) : json_null());
+    json_object_set_new(result, "revoke_at", revoke_at(k, a));
     json_object_set_new(
         result, "not_after", next->not_after_ms ? json_time(next->not_after_ms) : json_null());
     result_add_charge(a, result);
     plan_audit(plan, "reissue.accepted", &next->id,
-        json_pack("{s:o, s:o, s:s, s:O, s:o}", "application", json_uuid(&a->id), "predecessor",
+        json_pack("{s:o, s:o, s:s, s:O, s:o, s:O}", "application", json_uuid(&a->id), "predecessor",
             json_uuid(&k->certificate->id), "reason", k->reason->word, "revocation",
-            json_object_get(result, "revocation"), "changed", form_changed(k)));
+            json_object_get(result, "revocation"), "changed", form_changed(k), "state",
+            json_object_get(result, "state")));
     plan_result(plan, result);
 }
 
@@ -132,23 +143,46 @@ static void mail_old_address(
         mail_plan(k->d, &mail, plan);
 }
 
+static void revoke_at_request(const struct reissue_case *k, int priority, struct plan *plan)
+{
+    if (!k->old || k->timing != TIMING_AT_REQUEST)
+        return;
+    revocation_apply(
+        k->d, k->aggregate, k->old, (enum reason)k->reason->crl, k->reason->word, NULL, plan);
+    revocation_mails(k->d, k->policy, k->aggregate, priority, plan);
+}
+
+/* What an operator has to know later, and what nobody asks for again. */
+static void complete_request(struct reissue_case *k, bool waits)
+{
+    if (waits && k->r->key)
+        json_object_set_new(k->after.request, "key", key_to_json(k->r->key));
+    if (rules_want_later_review(k))
+        json_object_set_new(k->after.request, "review", json_string("after"));
+}
+
 static void accept(
     struct reissue_case *k, struct draft *draft, struct grant *grant, struct plan *plan)
 {
     const int priority = k->reason->is_urgent ? JOB_PRIORITY_URGENT : 0;
+    const bool waits = draft->application.state == APPLICATION_AWAITING_APPROVAL;
     json_t *result = json_object();
     successor_cancel_rivals(k->d, k->aggregate, k->certificate, k->old, plan);
-    if (k->old && k->timing == TIMING_AT_REQUEST) {
-        revocation_apply(
-            k->d, k->aggregate, k->old, (enum reason)k->reason->crl, k->reason->word, NULL, plan);
-        revocation_mails(k->d, k->policy, k->aggregate, priority, plan);
-    }
+    revoke_at_request(k, priority, plan);
     form_apply(k);
+    complete_request(k, waits);
     struct application *application = NULL;
     struct certificate *next =
         draft_attach(k->aggregate, draft, json_incref(k->after.request), &application);
-    struct granted to = {k->policy, k->aggregate, application, next, &k->after, NULL, priority};
-    grant_apply(k->d, grant, &to, result, plan);
+    struct granted to = {
+        k->policy, k->aggregate, application, next, &k->after, k->r->key, priority};
+    if (waits) {
+        certificate_move(next, CERTIFICATE_AWAITING_APPROVAL);
+        json_object_set_new(result, "state", json_string("awaiting-approval"));
+    } else {
+        grant_apply(k->d, grant, &to, result, plan);
+        reissue_count(k->aggregate);
+    }
     mail_old_address(k, &to, priority, plan);
     finish(k, application, next, result, plan);
 }
@@ -165,7 +199,10 @@ static int decide_case(struct reissue_case *k, struct plan *plan, struct err *er
         return -1;
     if (plan->refused)
         return 0;
-    if (grant_prepare(k->d, k->policy, &k->after, &draft.certificate, NULL, &grant, plan, err))
+    if (rules_want_review(k))
+        draft.application.state = APPLICATION_AWAITING_APPROVAL;
+    else if (grant_prepare(
+                 k->d, k->policy, &k->after, &draft.certificate, k->r->key, &grant, plan, err))
         return -1;
     if (!plan->refused)
         accept(k, &draft, &grant, plan);
@@ -175,9 +212,9 @@ static int decide_case(struct reissue_case *k, struct plan *plan, struct err *er
 int decide_reissue(const struct decision *d, const struct reissue_request *r,
     const struct reissue_facts *facts, struct plan *plan, struct err *err)
 {
-    struct reissue_case k = {.d = d, .r = r, .is_operator = !facts->credentials};
+    struct reissue_case k = {.d = d, .r = r, .is_operator = d->actor.role == ACTOR_OPERATOR};
     actor_record(d, plan);
-    if (k.is_operator)
+    if (!facts->credentials)
         find_by_id(facts, &k, plan);
     else if (find_by_credentials(facts, &k, plan, err))
         return -1;

@@ -1,8 +1,9 @@
 /*
- * Reissue (kind reissue) of a certificate that is retrieved with a code: by who knows the three
- * credentials (A7), for the certificate their code belongs to, or by an operator for the one named
- * (A11). It makes an application with a new certificate, serial and code (A8) that ends when its
- * chain does (A9), takes changes of fields along (B5, B6), and settles what becomes of the old one
+ * Reissue (kind reissue): by who knows the three credentials (A7), for the certificate their code
+ * belongs to; or of the certificate named, by an operator (A11) or a contact of its contract (C4).
+ * It makes an application with a new certificate and serial that ends when its chain does (A9):
+ * with a code (A8), or at once from the CSR it brings, after a review where the product wants one
+ * (C7). It takes changes of fields along (B5, B6), and settles what becomes of the old one
  * (decide_succession.h).
  */
 #ifndef CERTQ_LIFECYCLE_DECIDE_REISSUE_H
@@ -17,7 +18,11 @@ struct reissue_request {
     const char *reason;
     int timing;            /* enum policy_timing asked for; -1: none */
     const json_t *changes; /* {path: value}; NULL: none */
+    /* Filled by the caller before the decision: */
+    const struct request_key *key; /* of the csr; NULL: there was none */
 };
+/* Is the certificate named, rather than found by credentials? */
+bool reissue_is_named(const struct actor *actor);
 
 /* One answer for wrong credentials and for a certificate too near its end (B2). */
 #define REISSUE_REFUSAL                                                                            \
@@ -28,14 +33,15 @@ struct reissue_request {
 bool reissue_read(const json_t *args, struct reissue_request *ret, struct plan *plan);
 
 struct reissue_facts {
-    /* NULL credentials: an operator asks, and candidates[0], if any, holds the certificate. */
+    /* NULL credentials: it is named, and candidates[0], if any, holds the certificate. */
     const struct credentials *credentials;
     const struct candidate *candidates;
     size_t count;
 };
 /*
  * Refusals: credentials, forbidden, not-offered, not-found, bad-request, expired, too-late,
- * too-many, new-application, contact-us, not-retrieved, and the state of the certificate.
+ * too-many, new-application, contact-us, not-retrieved, already-requested, and the state of the
+ * certificate, the subscriber or the contract.
  */
 int decide_reissue(const struct decision *d, const struct reissue_request *r,
     const struct reissue_facts *facts, struct plan *plan, struct err *err) MUST_USE;

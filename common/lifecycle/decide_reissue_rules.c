@@ -2,24 +2,24 @@
 
 #include "base/clock.h"
 #include "lifecycle/decide_revoke.h"
+#include "lifecycle/decide_state.h"
 #include "lifecycle/decide_succession.h"
 
 #include <string.h>
 
-/* What a product may say and this procedure cannot do yet is refused, never passed over. */
-static bool is_doable(const struct policy *p, struct plan *plan)
+/* The request comes with it, or with the retrieval. */
+static bool has_csr(const struct reissue_case *k, struct plan *plan)
 {
-    const char *lacks = NULL;
-    if (p->unit.has_contract)
-        lacks = "a contract";
-    else if (p->issue.path != PATH_RETRIEVE || p->reissue.csr != CSR_AT_RETRIEVAL)
-        lacks = "a certification request with it";
-    else if (p->reissue.review == REVIEW_ALWAYS)
-        lacks = "a review";
-    if (lacks)
-        plan_refuse(plan, "not-offered", "a reissue of %s needs %s, which cannot be done here yet",
-            p->name, lacks);
-    return !lacks;
+    const bool wants = k->policy->reissue.csr == CSR_AT_REQUEST;
+    const json_t *csr = json_object_get(k->r->args, "csr");
+    if (wants && !k->r->key)
+        plan_bad_field(plan, "csr", "is missing: %s issues from the request that comes with it",
+            k->policy->name);
+    else if (!wants && csr && !json_is_null(csr))
+        plan_bad_field(plan, "csr", "is given at the retrieval, not here");
+    else if (wants)
+        (void)key_check(k->policy, k->r->key, plan);
+    return !plan->refused;
 }
 
 /* --- the certificate's state --- */
@@ -99,14 +99,51 @@ static struct certificate *find_old(const struct reissue_case *k)
 
 /* --- how often, and how soon (C4) --- */
 
-static size_t count_before(const struct reissue_case *k)
+static bool is_waiting(const struct application *a)
+{
+    return strcmp(a->kind, KIND_WORD_REISSUE) == 0 && a->state == APPLICATION_AWAITING_APPROVAL;
+}
+
+static size_t count_waiting(const struct aggregate *a)
 {
     size_t n = 0;
+    for (size_t i = 0; i < a->application_count; i++)
+        n += is_waiting(a->applications[i]);
+    return n;
+}
+
+/* Of a contract those done and those that wait; of a subscriber likewise. */
+static size_t count_before(const struct reissue_case *k)
+{
+    const struct contract *contract = k->aggregate->contract;
+    size_t n = 0;
+    if (contract && k->policy->reissue.most_of == COUNTED_CONTRACT) {
+        for (size_t i = 0; i < contract->member_count; i++)
+            n += count_waiting(contract->members[i]);
+        return n + contract->reissues;
+    }
     for (size_t i = 0; i < k->aggregate->application_count; i++) {
         const struct application *a = k->aggregate->applications[i];
         n += strcmp(a->kind, KIND_WORD_REISSUE) == 0 && a->state == APPLICATION_APPROVED;
     }
-    return n;
+    return n + count_waiting(k->aggregate);
+}
+
+/* One request for one certificate at a time: what was sent stands until it is decided (B7). */
+static bool is_first(const struct reissue_case *k, struct plan *plan)
+{
+    for (size_t i = 0; i < k->aggregate->certificate_count; i++) {
+        const struct certificate *c = k->aggregate->certificates[i];
+        const struct application *a = aggregate_application(k->aggregate, &c->application);
+        if (c->state == CERTIFICATE_AWAITING_APPROVAL && a && is_waiting(a) &&
+            uuid_equal(&c->predecessor, &k->certificate->id)) {
+            plan_refuse(plan, "already-requested",
+                "a reissue of this certificate was asked for on %s and waits: application %s",
+                clock_s(a->created_ms), uuid_s(&a->id));
+            return false;
+        }
+    }
+    return true;
 }
 
 /* "25日以内" takes day 25 in, "25日以降" begins with it. */
@@ -175,10 +212,27 @@ static bool find_timing(struct reissue_case *k, struct plan *plan)
 
 bool rules_allow(struct reissue_case *k, struct plan *plan)
 {
-    if (!is_doable(k->policy, plan) || !is_open(k, plan) ||
-        !actor_may(k->d, k->policy, PROC_REISSUE, k->r->args, plan) || !is_within_limits(k, plan) ||
-        !find_reason(k, plan) || !find_timing(k, plan))
+    if (!state_is_open(k->d, k->aggregate, plan) || !is_open(k, plan) ||
+        !actor_may(k->d, k->policy, PROC_REISSUE, k->r->args, plan) || !is_first(k, plan) ||
+        !is_within_limits(k, plan) || !find_reason(k, plan) || !find_timing(k, plan) ||
+        !has_csr(k, plan))
         return false;
     k->old = find_old(k);
     return true;
+}
+
+static enum policy_review review_of(const struct reissue_case *k)
+{
+    const struct policy_reissue *n = &k->policy->reissue;
+    return (enum policy_review)(k->reason->is_emergency ? n->emergency_review : n->review);
+}
+
+bool rules_want_review(const struct reissue_case *k)
+{
+    return review_of(k) == REVIEW_ALWAYS;
+}
+
+bool rules_want_later_review(const struct reissue_case *k)
+{
+    return review_of(k) == REVIEW_AFTER;
 }

@@ -11,7 +11,7 @@
 struct reissue_case {
     const struct decision *d;
     const struct reissue_request *r;
-    bool is_operator;
+    bool is_operator; /* recorded, or at the request of somebody who called (C4) */
     const struct policy *policy;
     struct aggregate *aggregate;
     struct certificate *certificate; /* the one in question */
@@ -26,5 +26,9 @@ struct reissue_case {
 
 /* False: the plan is refused. */
 bool rules_allow(struct reissue_case *k, struct plan *plan);
+/* Must an operator look at it before (C7)? */
+bool rules_want_review(const struct reissue_case *k);
+/* Or after it was done, because it could not wait (C6)? */
+bool rules_want_later_review(const struct reissue_case *k);
 
 #endif

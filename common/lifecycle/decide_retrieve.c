@@ -95,9 +95,7 @@ static void mail_issued(const struct decision *d, const struct policy *policy,
     const struct aggregate *a, const struct application *application, const struct certificate *c,
     const struct person *person, struct plan *plan)
 {
-    struct succession s;
-    bool is_reissue = succession_read(application, &s) && policy->mails[MAIL_REISSUED].count;
-    struct mail_order mail = {.event = is_reissue ? MAIL_REISSUED : MAIL_ISSUED,
+    struct mail_order mail = {.event = mail_of_issue(policy, application),
         .policy = policy,
         .aggregate = a,
         .application = application,

@@ -5,12 +5,11 @@
  * over and finds the subscriber there.
  */
 #include "base/mem.h"
+#include "kinds/csr.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
 #include "kinds/secrets.h"
 #include "lifecycle/decide_issue.h"
-#include "pki/request.h"
-#include "signer.h"
 #include "store/subscriber_store.h"
 #include "unit.h"
 #include "worker.h"
@@ -21,27 +20,8 @@ struct issue {
     struct decision decision;
     struct issue_request request;
     struct new_password password;
-    struct request *csr;
-    struct request_key key;
+    struct csr csr;
 };
-
-static bool read_csr(struct worker *w, struct task *task, struct issue *issue)
-{
-    struct err err = {0};
-    const json_t *csr = json_object_get(task->args, "csr");
-    struct bytes text = {(const uint8_t *)json_string_value(csr), json_string_length(csr)};
-    if (!csr || json_is_null(csr))
-        return true;
-    if (!text.data)
-        plan_bad_field(&task->plan, "csr", "must be a text: PEM, or DER in base64");
-    else if (signer_read_request(w->signer, text, &issue->csr, &err))
-        plan_bad_field(&task->plan, "csr", "%s", err.text);
-    else {
-        issue->key = signer_key(issue->csr);
-        issue->request.key = &issue->key;
-    }
-    return !task->plan.refused;
-}
 
 static void prepare(struct worker *w, struct task *task)
 {
@@ -50,7 +30,7 @@ static void prepare(struct worker *w, struct task *task)
     ports_of(w, NULL, &ports);
     issue->decision = decision_of(task, &ports);
     if (issue_read(&issue->decision, w->policies, task->args, &issue->request, &task->plan) &&
-        read_csr(w, task, issue) && issue->request.policy->password.is_used)
+        csr_read(w, task, &issue->csr) && issue->request.policy->password.is_used)
         password_read(w, task, &issue->password);
 }
 
@@ -117,6 +97,7 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     struct aggregate *before = unit_find_key(unit, r->policy->name, r->unit_key);
     struct aggregate *after = before;
     struct issue_request with = *r;
+    with.key = csr_key(&issue->csr);
     with.under = unit_find_contract(unit, &r->contract);
     if (decide_issue(&d, &with, &after, &task->plan, &err))
         unit_fail(unit, &err);
@@ -131,7 +112,7 @@ static void release(struct task *task)
         return;
     issue_request_clear(&issue->request);
     new_password_clear(&issue->password);
-    request_free(issue->csr);
+    csr_clear(&issue->csr);
     free(issue);
     task->request = NULL;
 }

@@ -1,10 +1,11 @@
 /*
- * reissue: by credentials, as retrieve takes them (A7), or by an operator, who names the
- * certificate (A11). Whose certificate an id is never changes, so it is looked up outside the
- * transaction; everything else is decided on the locked subscriber.
+ * reissue: by credentials, as retrieve takes them (A7), or of the certificate that an operator
+ * (A11) or a contact of its contract (C4) names. Whose certificate an id is never changes, so it is
+ * looked up outside the transaction; everything else is decided on the locked subscriber.
  */
 #include "base/mem.h"
 #include "kinds/claim.h"
+#include "kinds/csr.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
 #include "lifecycle/decide_reissue.h"
@@ -13,13 +14,14 @@
 #include "worker.h"
 
 struct reissue {
-    struct claim claim; /* of an operator: the decision only */
-    bool is_operator;
+    struct claim claim; /* where the certificate is named: the decision only */
+    bool is_named;
+    struct csr csr;
     struct reissue_request request;
 };
 
-/* An operator brings no credentials: what would be one is refused, not passed over. */
-static void read_operator(struct task *task, const struct reissue *r)
+/* Who names it brings no credentials: what would be one is refused, not passed over. */
+static void read_named(struct task *task, const struct reissue *r)
 {
     static const char *const none[] = {
         "email", "user_id", "company_code", "product", "password", "code"};
@@ -38,11 +40,11 @@ static void prepare(struct worker *w, struct task *task)
     r->claim.decision = decision_of(task, &ports);
     if (!actor_read(&r->claim.decision, task->args, &task->plan))
         return;
-    r->is_operator = r->claim.decision.actor.role == ACTOR_OPERATOR;
-    if (!reissue_read(task->args, &r->request, &task->plan))
+    r->is_named = reissue_is_named(&r->claim.decision.actor);
+    if (!reissue_read(task->args, &r->request, &task->plan) || !csr_read(w, task, &r->csr))
         return;
-    if (r->is_operator)
-        read_operator(task, r);
+    if (r->is_named)
+        read_named(task, r);
     else
         (void)claim_prepare(w, task, PROC_REISSUE, &r->claim);
 }
@@ -52,7 +54,7 @@ static int find_certificates(struct worker *w, struct task **tasks, size_t n, st
     for (size_t i = 0; i < n; i++) {
         const struct reissue *r = tasks[i]->request;
         struct uuid subscriber;
-        if (!r->is_operator)
+        if (!r->is_named)
             continue;
         if (certificate_find(w->db, &r->request.certificate, 1, &subscriber, err))
             return -1;
@@ -66,13 +68,13 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
 {
     for (size_t i = 0; i < n; i++) {
         struct reissue *r = tasks[i]->request;
-        if (!r->is_operator && claim_resolve(w, tasks[i], &r->claim, err))
+        if (!r->is_named && claim_resolve(w, tasks[i], &r->claim, err))
             return -1;
     }
     return find_certificates(w, tasks, n, err);
 }
 
-/* The one subscriber an operator means. */
+/* The one subscriber who is meant. */
 static size_t named(
     const struct worker *w, const struct task *task, const struct unit *unit, struct candidate *ret)
 {
@@ -94,13 +96,15 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     struct decision d = r->claim.decision;
     d.ports = &ports.ports;
     struct reissue_facts facts = {.candidates = candidates};
-    if (r->is_operator) {
+    if (r->is_named) {
         facts.count = named(w, task, unit, candidates);
     } else {
         facts.credentials = &r->claim.credentials;
         facts.count = claim_candidates(&r->claim, unit, candidates);
     }
-    if (decide_reissue(&d, &r->request, &facts, &task->plan, &err))
+    struct reissue_request request = r->request;
+    request.key = csr_key(&r->csr);
+    if (decide_reissue(&d, &request, &facts, &task->plan, &err))
         unit_fail(unit, &err);
 }
 
@@ -110,6 +114,7 @@ static void release(struct task *task)
     if (!r)
         return;
     claim_clear(&r->claim);
+    csr_clear(&r->csr);
     free(r);
     task->request = NULL;
 }
