@@ -1,0 +1,460 @@
+/* links: lifecycle config */
+#include "contract_fixture.h"
+#include "decide_ask.h"
+#include "lifecycle/decide_change.h"
+
+static int set_up(void **state)
+{
+    struct world *w = MEM_NEW(struct world);
+    world_init(w);
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_clear(*state);
+    free(*state);
+    return 0;
+}
+
+#define PAPER                                                                                      \
+    "{'role': 'organisation', 'how': 'paper', 'name': '〇〇', 'evidence': {'form': "             \
+    "{'received_on': '2026-04-01', 'seal': true}}}"
+#define STAFF "{'role': 'operator', 'operator': 'op1'}"
+#define CONTACT_ONLINE "{'role': 'contact', 'how': 'session', 'name': '〇〇'}"
+
+/* of: "subscriber" or "contract" */
+static const char *change_of(
+    struct world *w, struct aggregate *a, const char *of, const char *changes, const char *by)
+{
+    struct decision d = decision(w);
+    struct change_request r;
+    const struct uuid *id = strcmp(of, "contract") == 0 ? &a->contract->id : &a->subscriber.id;
+    AUTO_TEXT text =
+        mem_printf("{'%s': '%s', 'changes': %s, 'by': %s}", of, uuid_s(id), changes, by);
+    AUTO_TYPE(json, json_t) *args = json_of(text);
+    const struct policy *policy = policy_set_find(w->set, a->subscriber.product);
+    if (change_read(&d, args, &r, &w->plan) && decide_change(&d, &r, policy, a, &w->plan, &w->err))
+        fail_msg("change: %s", w->err.text);
+    return answer(w);
+}
+
+static const char *change(struct world *w, struct aggregate *a, const char *changes)
+{
+    return change_of(w, a, "subscriber", changes, PAPER);
+}
+
+/* Changed by form, and approved. */
+static void changed(struct world *w, struct aggregate *a, const char *changes)
+{
+    if (strcmp(change(w, a, changes), "done") != 0)
+        fail_msg("%s: %s", answer(w), w->plan.message);
+    assert_string_equal(result_text(w, "state"), "awaiting-review");
+    if (strcmp(decide_last(w, a, "approve"), "done") != 0)
+        fail_msg("decide: %s: %s", answer(w), w->plan.message);
+    assert_string_equal(result_text(w, "state"), "done");
+}
+
+static struct aggregate *holder(struct world *w, const char *product)
+{
+    struct aggregate *a = apply(w, product);
+    assert_string_equal(retrieve(w, a, RIGHT), "done");
+    stored(a);
+    return a;
+}
+
+static const char *profile_text(const struct aggregate *a, const char *path, char text[static 64])
+{
+    AUTO_TYPE(json, json_t) *profile = json_loads(a->subscriber.profile, 0, NULL);
+    const char *value = json_text_at(profile, path);
+    snprintf(text, 64, "%s", value ? value : "(none)");
+    return text;
+}
+#define profile_s(a, path) profile_text((a), (path), (char[64]){0})
+
+static bool is_chargeable(const struct world *w)
+{
+    return json_is_true(json_object_get(w->plan.result, "chargeable"));
+}
+
+/* --- A3: recorded, once an operator has looked at the form --- */
+
+static void test_a3_record(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    assert_string_equal(
+        change(w, a, "{'department': '経理部', 'name.latin': 'Yamada Tarou'}"), "done");
+    assert_string_equal(result_text(w, "state"), "awaiting-review");
+    assert_string_equal(result_text(w, "follow_up"), "none");
+    assert_false(is_chargeable(w));
+    assert_true(audited(w, "change.accepted"));
+    assert_string_equal(profile_s(a, "department"), "(none)"); /* not yet */
+    assert_int_equal(w->plan.followup_count, 0);
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_string_equal(profile_s(a, "department"), "経理部");
+    assert_int_equal(a->certificate_count, 1);
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
+    assert_true(audited(w, "change.completed"));
+    assert_string_equal(result_text(w, "kind"), "change");
+    /* B7: the certificate says what it said. */
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    assert_int_equal(person_of_rows(a, a->applications[0], &person, &err), 0);
+    assert_string_equal(person_value(&person, "name.latin"), "Yamada Taro");
+    assert_string_equal(decide_last(w, a, "approve"), "not-awaiting");
+}
+
+static void test_rejected(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    assert_string_equal(change(w, a, "{'email': 'new@example.jp'}"), "done");
+    AUTO_TEXT before = snapshot(a, true);
+    assert_string_equal(decide_last(w, a, "reject"), "done");
+    assert_string_equal(result_text(w, "state"), "rejected");
+    assert_string_equal(a->subscriber.email, "taro@example.jp");
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
+    assert_int_equal(newest(a)->code_generation, 1);
+}
+
+/* --- A4: another address, a new certificate --- */
+
+static void test_a4_address(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    struct certificate *old = a->certificates[0];
+    w->now_ms = at("2026-06-01T03:00:00Z");
+    assert_string_equal(change(w, a, "{'email': 'New@Example.jp'}"), "done");
+    assert_string_equal(result_text(w, "follow_up"), "reissue");
+    assert_false(is_chargeable(w));
+    assert_int_equal(old->state, CERTIFICATE_VALID);
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_string_equal(result_text(w, "follow_up"), "reissue");
+    assert_string_equal(result_text(w, "charge_reason"), "free");
+    assert_int_equal(old->state, CERTIFICATE_REVOKED);
+    assert_int_equal(old->reason, REASON_AFFILIATION_CHANGED);
+    assert_string_equal(result_text(w, "revoked.0"), uuid_s(&old->id));
+    struct certificate *next = newest(a);
+    assert_int_equal(next->state, CERTIFICATE_AWAITING_RETRIEVAL);
+    assert_int_equal(next->not_after_ms, old->not_after_ms);
+    assert_true(uuid_equal(&next->predecessor, &old->id));
+    assert_string_equal(result_text(w, "certificates.0.certificate"), uuid_s(&next->id));
+    const json_t *code = mail_of(w, "certificate-code");
+    assert_non_null(code);
+    assert_string_equal(json_text_at(code, "recipient"), "New@Example.jp");
+    assert_string_equal(a->subscriber.email, "new@example.jp");
+    assert_string_equal(a->subscriber.unit_key, "new@example.jp");
+    /* "新規取得と同様の方法で": address, password, new code */
+    w->now_ms = at("2026-06-10T03:00:00Z");
+    struct ask how = {.args = "{'email': 'new@example.jp', 'password': 1, 'code': 1, 'csr': 'x'}",
+        .fits = true,
+        .request = 'b'};
+    assert_string_equal(retrieve(w, a, how), "done");
+    assert_int_equal(next->not_after_ms, old->not_after_ms);
+    assert_non_null(strstr(w->subject, "<New@Example.jp>"));
+}
+
+static void test_a4_never_retrieved(void **state) /* A11 */
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = apply(w, "association");
+    stored(a);
+    changed(w, a, "{'email': 'new@example.jp'}");
+    assert_int_equal(a->certificate_count, 2);
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_CANCELLED);
+    assert_int_equal(newest(a)->not_after_ms, 0);
+    assert_int_equal(json_array_size(json_object_get(w->plan.result, "revoked")), 0);
+}
+
+static void test_a4_during_a_reissue(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    assert_string_equal(reissue(w, a, a->certificates[0], ""), "done");
+    changed(w, a, "{'email': 'new@example.jp'}");
+    assert_int_equal(a->certificate_count, 3); /* one successor, not two */
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
+    assert_int_equal(a->certificates[1]->state, CERTIFICATE_CANCELLED);
+    assert_int_equal(newest(a)->not_after_ms, a->certificates[0]->not_after_ms);
+}
+
+static void test_a4_several(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    AUTO_TEXT text = mem_printf(TARO, "association");
+    AUTO_TYPE(json, json_t) *args = json_of(text);
+    struct aggregate *same = a;
+    assert_int_equal(issue_json(w, &same, args, HASH, NULL), 0); /* A2: an old and a new one */
+    changed(w, a, "{'email': 'new@example.jp'}");
+    assert_int_equal(a->certificate_count, 4);
+    assert_int_equal(json_array_size(json_object_get(w->plan.result, "certificates")), 2);
+    assert_int_equal(a->certificates[2]->not_after_ms, a->certificates[0]->not_after_ms);
+    assert_int_equal(a->certificates[3]->not_after_ms, 0);
+}
+
+static void test_nothing_to_replace(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    w->now_ms = at("2029-06-01T03:00:00Z"); /* expired */
+    changed(w, a, "{'email': 'new@example.jp', 'organisation.ja': '別の会社'}");
+    assert_string_equal(result_text(w, "follow_up"), "none");
+    assert_false(is_chargeable(w));
+    assert_int_equal(a->certificate_count, 1);
+    assert_string_equal(a->subscriber.email, "new@example.jp");
+}
+
+/* --- A5: another trade name is a new application --- */
+
+static void test_a5_trade_name(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    w->now_ms = at("2026-06-01T03:00:00Z");
+    assert_string_equal(change(w, a,
+                            "{'organisation.ja': '新例示株式会社', 'organisation.latin': "
+                            "'New Example', 'email': 'new@example.jp'}"),
+        "done");
+    assert_string_equal(result_text(w, "follow_up"), "new-application");
+    assert_true(is_chargeable(w));
+    assert_string_equal(result_text(w, "charge_reason"), "new-application");
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_true(is_chargeable(w));
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
+    struct certificate *next = newest(a);
+    assert_int_equal(a->certificate_count, 2);
+    assert_int_equal(next->not_after_ms, 0); /* a term of its own */
+    assert_true(uuid_equal(&next->root, &next->id));
+    const struct application *made = aggregate_application(a, &next->application);
+    assert_string_equal(made->kind, "issue");
+    assert_int_equal(made->charged, CHARGED_NO); /* the change bears it, once */
+    assert_string_equal(
+        json_text_at(mail_of(w, "certificate-code"), "recipient"), "new@example.jp");
+}
+
+/* --- what is refused --- */
+
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *changes, *by, *answer, *field;
+    } rows[] = {
+        {"{'name.latin': 'X'}", "{'role': 'subscriber', 'how': 'credentials'}", "forbidden", NULL},
+        {"{'name.latin': 'X'}", STAFF, "forbidden", NULL},
+        {"{'name.latin': 'X'}", "{'role': 'organisation', 'how': 'paper'}", "bad-request",
+            "by.evidence.form.seal"},
+        {"{}", PAPER, "bad-request", "changes"},
+        {"[]", PAPER, "bad-request", "changes"},
+        {"{'name.latin': 'Yamada Taro', 'email': 'Taro@Example.jp'}", PAPER, "unchanged", NULL},
+        {"{'name.latin': ''}", PAPER, "bad-request", "changes.name.latin"},
+        {"{'email': 'no address'}", PAPER, "bad-request", "changes.email"},
+        {"{'nothing': 'x'}", PAPER, "bad-request", "changes.nothing"},
+        {"{'user_id': 'x'}", PAPER, "bad-request", "changes.user_id"},
+        {"{'email': 'taken@example.jp'}", PAPER, "bad-request", "changes.email"},
+        {"{'name.latin': 'no!'}", PAPER, "bad-request", "subscriber.name.latin"},
+    };
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    AUTO_TEXT before = snapshot(a, true);
+    w->taken = "taken@example.jp";
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        change_of(w, a, "subscriber", rows[i].changes, rows[i].by);
+        if (strcmp(answer(w), rows[i].answer) != 0 ||
+            (rows[i].field && strcmp(field_text(w, rows[i].field), "(none)") == 0))
+            fail_msg("%s: %s %s", rows[i].changes, answer(w), w->plan.message);
+        AUTO_TEXT after = snapshot(a, true);
+        assert_string_equal(before, after);
+    }
+    a->subscriber.is_withdrawn = true;
+    assert_string_equal(change(w, a, "{'name.latin': 'X'}"), "withdrawn");
+}
+
+static void test_b6_all_at_once(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    change(w, a, "{'email': 'x', 'name.ja': '', 'nothing': 1, 'telephone': 7}");
+    assert_string_equal(answer(w), "bad-request");
+    assert_int_equal(json_object_size(w->plan.fields), 4);
+}
+
+/* What was right when it was asked for may be wrong when it is decided. */
+static void test_decided_later(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    assert_string_equal(change(w, a, "{'email': 'new@example.jp'}"), "done");
+    AUTO_TEXT before = snapshot(a, true);
+    w->taken = "new@example.jp";
+    assert_string_equal(decide_last(w, a, "approve"), "bad-request");
+    AUTO_TEXT after = snapshot(a, true);
+    assert_string_equal(before, after);
+    w->taken = NULL;
+    w->fail_code_key = ERR_TEMPORARY;
+    struct decision d = decision(w);
+    struct approval_request r = {.application = a->applications[a->application_count - 1]->id,
+        .is_approved = true,
+        .who = "op1"};
+    assert_int_equal(
+        decide_approval(&d, &r, policy_set_find(w->set, "association"), a, &w->plan, &w->err), -1);
+    AUTO_TEXT again = snapshot(a, true);
+    assert_string_equal(before, again);
+    w->fail_code_key = 0;
+    a->subscriber.is_withdrawn = true;
+    assert_string_equal(decide_last(w, a, "approve"), "withdrawn");
+    assert_string_equal(decide_last(w, a, "reject"), "done");
+}
+
+/* --- at once, by an operator (service E) --- */
+
+static void test_record_at_once(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = NULL;
+    AUTO_TYPE(json, json_t) *args = json_of(HANAKO);
+    assert_int_equal(issue_json(w, &a, args, HASH, NULL), 0);
+    stored(a);
+    assert_string_equal(
+        change_of(w, a, "subscriber", "{'email': 'h2@example.jp', 'role': 'x'}", STAFF),
+        "bad-request");
+    assert_string_equal(change_of(w, a, "subscriber", "{'email': 'H2@example.jp'}", STAFF), "done");
+    assert_string_equal(result_text(w, "state"), "done");
+    assert_string_equal(a->subscriber.email, "h2@example.jp");
+    assert_string_equal(a->subscriber.unit_key, "C1\nuser01");
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_AWAITING_RETRIEVAL);
+    assert_int_equal(w->plan.followup_count, 0);
+}
+
+/* --- C1 to C3: contacts and account of a contract --- */
+
+static const char *change_contract(struct world *w, struct aggregate *a, const char *changes)
+{
+    return change_of(w, a->contract->own, "contract", changes, CONTACT_ONLINE);
+}
+
+static void test_c2_contact(void **state)
+{
+    struct world *w = *state;
+    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    struct contract *c = a->contract;
+    assert_string_equal(change_contract(w, a,
+                            "{'contacts.technical.email': 't2@example.jp', "
+                            "'contacts.technical.renewal_notice': 'unwanted'}"),
+        "done");
+    assert_string_equal(result_text(w, "state"), "awaiting-review");
+    assert_string_equal(c->contacts[ROLE_TECHNICAL].email, "t@example.jp");
+    assert_string_equal(decide_last(w, c->own, "approve"), "done");
+    assert_string_equal(c->contacts[ROLE_TECHNICAL].email, "t2@example.jp");
+    assert_false(c->contacts[ROLE_TECHNICAL].wants_notice);
+    assert_int_not_equal(c->contacts[ROLE_TECHNICAL].row, ROW_STORED);
+    assert_int_equal(c->contacts[ROLE_REGISTERED].row, ROW_NEW); /* as the fixture left it */
+    assert_non_null(strstr(c->contacts[ROLE_TECHNICAL].profile, "0312345678"));
+    free_server(a);
+}
+
+static void test_c2_rejected(void **state)
+{
+    struct world *w = *state;
+    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    assert_string_equal(
+        change_contract(w, a, "{'contacts.technical.email': 't2@example.jp'}"), "done");
+    assert_string_equal(decide_last(w, a->contract->own, "reject"), "done");
+    assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
+    free_server(a);
+}
+
+static void test_c3_account(void **state)
+{
+    struct world *w = *state;
+    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    assert_string_equal(change_contract(w, a, "{'account.otp_email': 'o2@example.jp'}"), "done");
+    assert_string_equal(result_text(w, "state"), "done");
+    assert_true(json_is_true(json_object_get(w->plan.result, "confirm_on_screen")));
+    assert_non_null(strstr(a->contract->account, "o2@example.jp"));
+    assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
+    free_server(a);
+}
+
+static void test_contract_refusals(void **state)
+{
+    static const struct {
+        const char *changes, *answer, *field;
+    } rows[] = {
+        {"{'contacts.registered.company': '別の会社'}", "contact-us", NULL}, /* C1 */
+        {"{'organisation.latin': 'Other'}", "contact-us", NULL},
+        {"{'dns': ['other.example.jp']}", "new-application", NULL},
+        {"{'account.otp_email': 'o2@example.jp', 'contacts.technical.name': 'x'}", "bad-request",
+            "changes.account.otp_email"},
+        {"{'contacts.technical.email': ''}", "bad-request", "changes.contacts.technical.email"},
+        {"{'contacts.other.email': 'x@example.jp'}", "bad-request", "changes.contacts.other.email"},
+        {"{'contacts.technical.email': 't@example.jp'}", "unchanged", NULL},
+    };
+    struct world *w = *state;
+    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        change_contract(w, a, rows[i].changes);
+        if (strcmp(answer(w), rows[i].answer) != 0 ||
+            (rows[i].field && strcmp(field_text(w, rows[i].field), "(none)") == 0))
+            fail_msg("%s: %s %s", rows[i].changes, answer(w), w->plan.message);
+        assert_int_equal(a->contract->own->application_count, 0);
+    }
+    assert_string_equal(
+        change_of(w, a, "subscriber", "{'contacts.technical.name': 'x'}", CONTACT_ONLINE),
+        "bad-request");
+    contract_end(a->contract, w->now_ms);
+    assert_string_equal(
+        change_contract(w, a, "{'contacts.technical.name': 'x'}"), "contract-ended");
+    free_server(a);
+}
+
+static void test_bad_args(void **state)
+{
+    static const char *const rows[] = {
+        "{'changes': {'name.ja': 'x'}}",
+        "{'subscriber': 'x', 'changes': {'name.ja': 'x'}}",
+        "{'subscriber': '01900000-0000-0000-0000-000000000001', 'contract': "
+        "'01900000-0000-0000-0000-000000000002', 'changes': {'name.ja': 'x'}}",
+        "{'subscriber': '01900000-0000-0000-0000-000000000001'}",
+        "{'subscriber': '01900000-0000-0000-0000-000000000001', 'changes': {'a': 1}, 'more': 1}",
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct decision d = decision(w);
+        struct change_request r;
+        AUTO_TYPE(json, json_t) *args = json_of(rows[i]);
+        assert_false(change_read(&d, args, &r, &w->plan));
+        assert_string_equal(answer(w), "bad-request");
+    }
+    struct decision d = decision(w);
+    struct change_request r = {0};
+    assert_int_equal(decide_change(&d, &r, NULL, NULL, &w->plan, &w->err), 0);
+    assert_string_equal(answer(w), "not-found");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a3_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rejected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a4_address, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a4_never_retrieved, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a4_during_a_reissue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a4_several, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_to_replace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a5_trade_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_b6_all_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_decided_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_record_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c2_contact, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c2_rejected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c3_account, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_contract_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bad_args, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
