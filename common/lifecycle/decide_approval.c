@@ -169,6 +169,7 @@ static const struct {
     {"renew", renew_decided, false},
     {"change", change_decided, false},
     {"withdraw", withdraw_decided, true},
+    {"revoke", revoke_decided, true},
 };
 
 static bool waits(const struct application *a, const struct approval_request *r, struct plan *plan)

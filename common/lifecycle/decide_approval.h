@@ -65,6 +65,7 @@ int issue_decided(const struct approval *a, struct plan *plan, struct err *err) 
 int reissue_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int change_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int renew_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
+int revoke_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int withdraw_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE;
 int correct_decided(const struct approval *a, struct plan *plan, struct err *err) MUST_USE; /* D5 */
 

@@ -46,18 +46,24 @@ void contract_set_state(struct contract *c, const json_t *state)
     row_touch(&c->row);
 }
 
-static bool lives(const struct certificate *c, int64_t now_ms)
+/* A successor that waits for its approval has no ground any more once its predecessor is gone. */
+static bool waits(const struct aggregate *a, const struct certificate *c)
 {
-    return c->state == CERTIFICATE_AWAITING_APPROVAL ||
-           c->state == CERTIFICATE_AWAITING_RETRIEVAL ||
-           (c->state == CERTIFICATE_VALID && !certificate_is_expired(c, now_ms));
+    const struct certificate *old = aggregate_certificate(a, &c->predecessor);
+    return c->state == CERTIFICATE_AWAITING_RETRIEVAL ||
+           (c->state == CERTIFICATE_AWAITING_APPROVAL && (!old || old->state == CERTIFICATE_VALID));
 }
 
-bool contract_is_used(const struct contract *c, int64_t now_ms)
+bool contract_is_used(const struct contract *contract, int64_t now_ms)
 {
-    for (size_t i = 0; i < c->member_count; i++)
-        for (size_t k = 0; k < c->members[i]->certificate_count; k++)
-            if (lives(c->members[i]->certificates[k], now_ms))
+    for (size_t i = 0; i < contract->member_count; i++) {
+        const struct aggregate *a = contract->members[i];
+        for (size_t k = 0; k < a->certificate_count; k++) {
+            const struct certificate *c = a->certificates[k];
+            bool lives = c->state == CERTIFICATE_VALID && !certificate_is_expired(c, now_ms);
+            if (lives || waits(a, c))
                 return true;
+        }
+    }
     return false;
 }

@@ -4,7 +4,9 @@
 #include "base/hex.h"
 #include "base/job.h"
 #include "lifecycle/decide_certificate.h"
+#include "lifecycle/decide_contract.h"
 #include "lifecycle/decide_receipt.h"
+#include "lifecycle/decide_revoke_confirm.h"
 #include "lifecycle/decide_succession.h"
 
 #include <string.h>
@@ -77,21 +79,14 @@ const struct policy_reason *reason_choose(
 static const struct policy_reason *find_reason(const struct decision *d,
     const struct revoke_request *r, const struct policy *policy, struct plan *plan)
 {
-    const struct policy_reasons *reasons = &policy->revoke.reasons;
-    if (reasons->is_free_text || policy->revoke.confirm != CONFIRM_NONE) {
-        plan_refuse(plan, "not-offered",
-            "%s revokes after a confirmation only, which cannot be recorded here yet",
-            policy->name);
-        return NULL;
-    }
-    const struct policy_reason *reason = reason_choose(reasons, r->reason, plan);
+    const struct policy_reason *reason = reason_choose(&policy->revoke.reasons, r->reason, plan);
     if (reason && reason->channels && !(reason->channels & POLICY_BIT(d->actor.how)))
         plan_refuse(plan, "forbidden", "%s does not take a revocation for %s by %s", policy->name,
             reason->word, policy_word(channel, d->actor.how));
     return plan->refused ? NULL : reason;
 }
 
-static bool is_revocable(const struct decision *d, const struct certificate *c, struct plan *plan)
+bool revoke_is_possible(const struct decision *d, const struct certificate *c, struct plan *plan)
 {
     switch (c->state) {
     case CERTIFICATE_VALID:
@@ -121,6 +116,21 @@ static bool is_revocable(const struct decision *d, const struct certificate *c, 
     }
     plan_refuse(plan, "not-found", "there is no certificate %s", uuid_s(&c->id));
     return false;
+}
+
+void revoke_end_contract(const struct decision *d, const struct policy *policy,
+    const struct aggregate *a, json_t *result, struct plan *plan)
+{
+    struct contract *contract = a->contract;
+    if (!contract || !policy->revoke.ends_contract)
+        return;
+    const bool ends = !contract->has_ended && !contract_is_used(contract, d->now_ms);
+    if (ends) {
+        contract_end(contract, d->now_ms);
+        plan_audit(plan, "contract.ended", &contract->id, NULL);
+    }
+    json_object_set_new(result, "contract", json_uuid(&contract->id));
+    json_object_set_new(result, "contract_ended", json_boolean(ends));
 }
 
 /* By its holder, from where the device is, and not over the counter (D8). */
@@ -174,8 +184,12 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
     }
     if (!actor_may(d, policy, PROC_REVOKE, r->args, plan) || !actor_signed(d, certificate, plan))
         return 0;
+    if (confirmation_is_due(d, r, policy)) {
+        confirmation_ask(d, r, policy, aggregate, certificate, plan);
+        return 0;
+    }
     const struct policy_reason *reason = find_reason(d, r, policy, plan);
-    if (!reason || !is_revocable(d, certificate, plan))
+    if (!reason || !revoke_is_possible(d, certificate, plan))
         return 0;
     const struct application *application =
         aggregate_application(aggregate, &certificate->application);
@@ -191,6 +205,7 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
     json_t *result = apply(d, aggregate, certificate, reason, r, plan);
     if (document)
         json_object_set_new(result, "document", document);
+    revoke_end_contract(d, policy, aggregate, result, plan);
     plan_result(plan, result);
     revocation_mails(d, policy, aggregate, reason->is_urgent ? JOB_PRIORITY_URGENT : 0, plan);
     return 0;
