@@ -20,7 +20,8 @@ struct proxy {
     pthread_mutex_t lock;
     proxy_at_commit *at_commit;
     void *context;
-    unsigned commits;
+    unsigned commits, cut_at;
+    bool is_heard;
     atomic_uint connections;
 };
 
@@ -70,6 +71,16 @@ static enum proxy_act ask(struct proxy *p)
     return at_commit ? at_commit(context, number) : PROXY_PASS;
 }
 
+/* Is this what was waited for by proxy_cut_at? */
+static enum proxy_act count(struct proxy *p)
+{
+    pthread_mutex_lock(&p->lock);
+    const bool is_now = p->cut_at && --p->cut_at == 0;
+    const enum proxy_act act = p->is_heard ? PROXY_CUT_ANSWER : PROXY_CUT;
+    pthread_mutex_unlock(&p->lock);
+    return is_now ? act : PROXY_PASS;
+}
+
 /* Passes on what one side says; false when the connection is over. */
 static bool step(struct proxy *p, int from, int to, bool from_client)
 {
@@ -77,8 +88,8 @@ static bool step(struct proxy *p, int from, int to, bool from_client)
     ssize_t n = read(from, data, sizeof data);
     if (n <= 0)
         return false;
-    enum proxy_act act = PROXY_PASS;
-    if (from_client && is_commit(data, (size_t)n))
+    enum proxy_act act = from_client ? count(p) : PROXY_PASS;
+    if (act == PROXY_PASS && from_client && is_commit(data, (size_t)n))
         act = ask(p);
     if (act == PROXY_CUT || !pass(data, (size_t)n, to))
         return false;
@@ -149,6 +160,14 @@ void proxy_set(struct proxy *p, proxy_at_commit *at_commit, void *context)
     p->at_commit = at_commit;
     p->context = context;
     p->commits = 0;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void proxy_cut_at(struct proxy *p, unsigned n, bool is_heard)
+{
+    pthread_mutex_lock(&p->lock);
+    p->cut_at = n;
+    p->is_heard = is_heard;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -8,6 +8,8 @@
 
 #include "support/mariadb.h"
 
+#include <stdbool.h>
+
 enum proxy_act {
     PROXY_PASS,
     PROXY_CUT,        /* the server never sees the COMMIT; the client loses its connection */
@@ -22,6 +24,11 @@ struct proxy *proxy_start(const struct mariadb *m);
 void proxy_free(struct proxy *p);
 /* What to do from now on, counting commits from 1 again; NULL: pass everything. */
 void proxy_set(struct proxy *p, proxy_at_commit *at_commit, void *context);
+/*
+ * Cuts the line once, when the client says something for the n-th time from now on: before the
+ * server hears it, or when it has answered. 0: no more.
+ */
+void proxy_cut_at(struct proxy *p, unsigned n, bool is_heard);
 /* Connections made so far. */
 unsigned proxy_connections(const struct proxy *p);
 /* Not open yet: the client's db_open makes the connection. The caller frees. */

@@ -85,18 +85,22 @@ static int find_in(struct worker *w, struct task *task, struct claim *c,
             plan_bad_field(&task->plan, "company_code", "is needed: too many subscribers fit");
             continue;
         }
-        c->hits[c->hit_count++] = (struct claim_hit){found[i].id, policy, found[i].password, false};
+        c->hits[c->hit_count++] = (struct claim_hit){
+            .subscriber = found[i].id, .policy = policy, .tried = found[i].password};
     }
     return 0;
 }
 
-/* What was compared in an earlier try of the transaction need not be compared again. */
+/*
+ * What was compared in an earlier try of the transaction need not be compared again. Found is not
+ * compared: that try may have lost its connection in between.
+ */
 static const struct claim_hit *known(
     const struct claim_hit *hit, const struct claim_hit *before, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (uuid_equal(&before[i].subscriber, &hit->subscriber) && before[i].tried && hit->tried &&
-            strcmp(before[i].tried, hit->tried) == 0)
+        if (before[i].is_compared && uuid_equal(&before[i].subscriber, &hit->subscriber) &&
+            before[i].tried && hit->tried && strcmp(before[i].tried, hit->tried) == 0)
             return &before[i];
     return NULL;
 }
@@ -114,6 +118,7 @@ static int try_password(const struct worker *w, struct claim *c, const struct cl
             hit->fits = same->fits;
         else if (hit->tried && scrypt_verify(c->password, hit->tried, &hit->fits, err))
             return -1;
+        hit->is_compared = true;
         was_compared = was_compared || hit->tried;
     }
     if (!was_compared && n == 0)

@@ -13,7 +13,8 @@
 struct claim_hit {
     struct uuid subscriber;
     const struct policy *policy;
-    char *tried; /* the hash compared with */
+    char *tried;      /* the hash to compare with */
+    bool is_compared; /* only then fits says something */
     bool fits;
 };
 struct claim {
