@@ -82,15 +82,26 @@ static const struct statement load = {"notice.load",
     "SELECT c.id, c.subscriber, c.state, c.serial, c.not_after_ms, c.noticed_days, s.state, "
     "s.language, s.profile, EXISTS (SELECT 1 FROM certificate o WHERE o.subscriber = c.subscriber "
     "AND o.id <> c.id AND o.state = 'valid' AND (o.not_after_ms > c.not_after_ms OR o.predecessor "
-    "= c.id)) FROM " DB_JOIN_IDS("certificate c", "c.id") " JOIN subscriber s ON s.id = "
-                                                          "c.subscriber WHERE c.state IN ('valid', "
-                                                          "'revoked')",
-    "bi", "bbtbiittti"};
+    "= c.id)), (SELECT JSON_OBJECTAGG(t.role, JSON_COMPACT(t.profile)) FROM contact t WHERE "
+    "t.contract = s.contract) FROM " DB_JOIN_IDS("certificate c",
+        "c.id") " JOIN subscriber s ON s.id = c.subscriber WHERE c.state IN ('valid', 'revoked')",
+    "bi", "bbtbiitttit"};
 
 void notice_row_clear(struct notice_row *row)
 {
     json_decref(row->profile);
-    row->profile = NULL;
+    json_decref(row->contacts);
+    row->profile = row->contacts = NULL;
+}
+
+static int take_json(const struct db_value *v, const char *what, const struct uuid *of,
+    json_t **ret, struct err *err)
+{
+    struct err why = {0};
+    if (v->type == DB_NULL || json_parse_object(v->bytes, ret, &why) == 0)
+        return 0;
+    return err_set(
+        err, ERR_TEMPORARY, "damaged", "subscriber %s: %s: %s", uuid_s(of), what, why.text);
 }
 
 static int take_row(const struct db_value *v, struct notice_row *row, struct err *err)
@@ -107,12 +118,11 @@ static int take_row(const struct db_value *v, struct notice_row *row, struct err
     row->facts.serial.length =
         v[3].bytes.length < sizeof row->serial ? v[3].bytes.length : sizeof row->serial;
     value_word(&v[7], row->language, sizeof row->language);
-    if (json_parse_object(v[8].bytes, &row->profile, err)) {
-        struct err why = *err;
-        return err_set(err, ERR_TEMPORARY, "damaged", "subscriber %s: profile: %s",
-            uuid_s(&row->facts.subscriber), why.text);
-    }
-    return 0;
+    const struct uuid *subscriber = &row->facts.subscriber;
+    return take_json(&v[8], "profile", subscriber, &row->profile, err) ||
+                   take_json(&v[10], "contacts", subscriber, &row->contacts, err)
+               ? -1
+               : 0;
 }
 
 /* Pointers into the row itself, which has come to stay. */
@@ -121,13 +131,14 @@ static void point(struct notice_row *row)
     row->facts.serial.data = row->serial;
     row->facts.language = row->language;
     row->facts.profile = row->profile;
+    row->facts.contacts = row->contacts;
 }
 
 int notice_load(struct db *db, const struct uuid *ids, size_t n, struct notice_row *ret,
     size_t *ret_n, struct err *err)
 {
     const struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
-    struct db_value v[10];
+    struct db_value v[11];
     int more;
     *ret_n = 0;
     if (db_query(db, &load, params, err))

@@ -24,12 +24,12 @@ int notice_find_due(struct db *db, const char *product, const struct notice_band
 int notice_lock(
     struct db *db, struct uuid *ids, size_t n, int days, size_t *ret_n, struct err *err) MUST_USE;
 
-/* One certificate's facts; policy and contacts are the caller's to fill. */
+/* One certificate's facts; the policy is the caller's to fill. */
 struct notice_row {
     struct notice_facts facts;
     uint8_t serial[SERIAL_MOST];
     char language[3];
-    json_t *profile; /* owned */
+    json_t *profile, *contacts; /* owned; contacts NULL: no contract */
 };
 void notice_row_clear(struct notice_row *row);
 /* Of issued certificates among the ids, into ret[0..n). A profile that is no JSON is temporary
