@@ -90,6 +90,8 @@ static void review_credentials(struct review *r, int i)
     bool by_credentials = review_channel(r, procedure, CHANNEL_CREDENTIALS);
     AUTO_TEXT path = mem_printf("credentials.%s", name);
     AUTO_TEXT who = mem_printf("who.%s", name);
+    clash(r, i >= PROC_DISCLOSE && by_credentials, who,
+        "credentials do not tell who asks for %s: name session, counter or paper", name);
     clash(r, by_credentials && !needed && i != PROC_ISSUE, who,
         "%s is asked for with credentials, but credentials.%s names none", name, name);
     clash(r, needed && !by_credentials, path,
@@ -160,14 +162,20 @@ static void review_password(struct review *r)
         p->password.unlock == UNLOCK_COUNTER &&
             !review_channel(r, PROC_PASSWORD_RESET, CHANNEL_COUNTER),
         "password.unlock", "unlocked at the counter, but nobody may ask for password-reset there");
+    clash(r,
+        p->password.unlock == UNLOCK_OPERATOR &&
+            !p->who[PROC_PASSWORD_RESET].channels[ACTOR_OPERATOR],
+        "password.unlock", "unlocked by an operator, who may not do it (who.password-reset)");
     clash(r, p->password.reset_then_set && !offers(r, PROC_PASSWORD_SET), "password.reset_then_set",
         "after a reset nobody may set a password (who.password-set)");
     clash(r, p->password.reset_then_set && !offers(r, PROC_PASSWORD_RESET),
         "password.reset_then_set", "nobody may reset a password (who.password-reset)");
-    clash(r, p->credentials.password == AGE_FIRST_APPLICATION && offers(r, PROC_PASSWORD_CHANGE),
+    clash(r,
+        p->credentials.password == AGE_FIRST_APPLICATION &&
+            (offers(r, PROC_PASSWORD_CHANGE) || offers(r, PROC_PASSWORD_SET)),
         "credentials.password",
-        "the first application's password counts, so a changed one never "
-        "would (who.password-change)");
+        "the first application's password counts, so another one never would "
+        "(who.password-change, who.password-set)");
     clash(r, p->credentials.password == AGE_FIRST_APPLICATION && !p->password.is_used,
         "credentials.password", "the product has no password");
 }

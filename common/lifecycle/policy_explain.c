@@ -40,6 +40,19 @@ void explain_mask(unsigned mask, const char *const *words, const char *last, str
         buf_add_text(ret, "nothing");
 }
 
+void explain_channels(unsigned channels, struct buf *ret)
+{
+    static const char *const phrases[CHANNELS + 1] = {
+        [CHANNEL_CREDENTIALS] = "with credentials",
+        [CHANNEL_SESSION] = "after a login",
+        [CHANNEL_SIGNATURE] = "by a signature with the certificate's key",
+        [CHANNEL_COUNTER] = "at the counter",
+        [CHANNEL_PAPER] = "on paper",
+        [CHANNEL_RECORDED] = "on an operator's own key",
+    };
+    explain_mask(channels, phrases, "or", ret);
+}
+
 const char *explain_charge(int charge)
 {
     switch ((enum policy_charge)charge) {
@@ -173,8 +186,8 @@ static void explain_reasons(const struct policy_reasons *reasons, struct buf *re
         if (r->is_silent)
             buf_add_text(&more, "; nothing is mailed to the subscriber");
         if (r->channels) {
-            buf_add_text(&more, "; only by ");
-            explain_mask(r->channels, policy_channel_words, "or", &more);
+            buf_add_text(&more, "; only ");
+            explain_channels(r->channels, &more);
         }
         explain_line(ret, "Reason \"%s\": %s on the revocation list%s.", r->word,
             reason_name((enum reason)r->crl), buf_text(&more));
@@ -260,8 +273,9 @@ static void explain_ends(const struct policy *p, struct buf *ret)
     if (p->revoke.ends_contract)
         explain_line(ret, "It ends the contract.");
     if (p->revoke.acknowledge != ACKNOWLEDGE_NONE)
-        explain_line(ret, "Its receipt is acknowledged by %s.",
-            policy_word(acknowledgement, p->revoke.acknowledge));
+        explain_line(ret, "Its receipt is acknowledged by %s%s.",
+            policy_word(acknowledgement, p->revoke.acknowledge),
+            p->revoke.acknowledge == ACKNOWLEDGE_DOCUMENT ? ", which comes with the answer" : "");
 }
 
 /* --- notices, mails, records --- */
@@ -309,26 +323,45 @@ static void explain_mails(const struct policy *p, struct buf *ret)
         explain_line(ret, "No mail is sent.");
 }
 
+static void explain_disclosure(const struct policy_records *n, struct buf *ret)
+{
+    static const char *const records[RECORDS + 1] = {
+        [RECORD_ISSUE] = "those of issue",
+        [RECORD_REVOCATION] = "those of revocation",
+        [RECORD_REVOCATION_FILE] = "the files of revocations that name them",
+    };
+    AUTO_BUF what = {0};
+    explain_mask(n->disclose, records, "and", &what);
+    explain_line(ret, "A subscriber may see the records held of them, in a document: %s; %s%s.",
+        buf_text(&what), explain_charge(n->disclose_charge),
+        n->disclose_charge == CHARGE_FREE ? "" : ", by a payment notice");
+    if (n->confirms_none)
+        explain_line(ret, "Where there are none, a document confirms that.");
+}
+
 static void explain_records(const struct policy *p, struct buf *ret)
 {
+    static const char *const erasable[ERASABLES + 1] = {
+        [ERASABLE_REVOKED_ONLINE] = "revoked on line",
+        [ERASABLE_SUPERSEDED_ON_OTHER_DEVICE] = "followed by one on another device",
+    };
     const struct policy_records *n = &p->records;
-    AUTO_BUF what = {0}, correct = {0}, erasable = {0};
+    AUTO_BUF correct = {0}, why = {0};
     if (!n->disclose && !n->erasable)
         return;
     explain_heading(p, TOPIC_RECORDS, "Records", ret);
-    explain_mask(n->disclose, policy_record_words, "and", &what);
     if (n->disclose)
-        explain_line(ret, "A subscriber may see the records held (%s); %s.", buf_text(&what),
-            explain_charge(n->disclose_charge));
-    if (n->confirms_none)
-        explain_line(ret, "That there are none is confirmed too.");
+        explain_disclosure(n, ret);
     explain_mask(n->correct, policy_correction_words, "or", &correct);
-    if (n->correct)
+    if (n->correct) {
         explain_line(
             ret, "After a disclosure they may ask to %s what is wrong.", buf_text(&correct));
-    explain_mask(n->erasable, policy_erasable_words, "and", &erasable);
+        explain_line(ret, "An operator looks into it, then does it or refuses; a document tells.");
+    }
+    explain_mask(n->erasable, erasable, "or", &why);
     if (n->erasable)
-        explain_line(ret, "Certificates that may be erased are listed: %s.", buf_text(&erasable));
+        explain_line(ret, "Revoked certificates that may be erased are listed by device: %s.",
+            buf_text(&why));
 }
 
 void policy_explain(const struct policy *p, struct buf *ret)

@@ -13,6 +13,8 @@ void explain_heading(
 void explain_line(struct buf *ret, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "a, b and c" from the words of a mask; `last` is the and. */
 void explain_mask(unsigned mask, const char *const *words, const char *last, struct buf *ret);
+/* "at the counter or by a signature". */
+void explain_channels(unsigned channels, struct buf *ret);
 const char *explain_charge(int charge);
 const char *explain_timing(int timing);
 const char *explain_review(int review);

@@ -160,8 +160,8 @@ static void explain_evidence(const struct policy *p, struct buf *ret)
             explain_mask(e->actors, policy_actor_words, "and", &when);
         }
         if (e->channels != UINT32_MAX) {
-            buf_add_text(&when, " when asked by ");
-            explain_mask(e->channels, policy_channel_words, "or", &when);
+            buf_add_text(&when, " when asked for ");
+            explain_channels(e->channels, &when);
         }
         if (e->within_months)
             explain_line(ret, "%s, a day at most %d months ago,%s.", e->path, e->within_months,

@@ -274,7 +274,7 @@ static void test_bad_decisions(void **state)
 #define DIRECT                                                                                     \
     "product: direct\nextends: online-banking\nissue: {path: direct, approval: %s}\n"              \
     "password: none\nrenew: {after_expiry: new-application}\nwho: {retrieve: null, lookup: "       \
-    "null}\ncredentials: "                                                                         \
+    "null, password-reset: null}\ncredentials: "                                                   \
     "{retrieve: null, password: null}\n"
 
 static const char *apply_direct(

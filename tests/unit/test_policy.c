@@ -238,8 +238,12 @@ static void policies_explain_themselves(void **state)
                 "only an operator may ask", "Deferred means 14 days",
                 "An operator confirms it by "
                 "telephone"}},
-        {SHIPPED "resident.yaml", {"that day counted", "at most 3 months ago",
-                                      "acknowledged by document", "No mail is sent."}},
+        {SHIPPED "resident.yaml",
+            {"that day counted", "at most 3 months ago", "acknowledged by document",
+                "No mail is sent.", "form for revoke when asked for at the counter.",
+                "ahead of everything else; only at the counter.", "An operator looks into it",
+                "revoked on line or followed by one on another device",
+                "at actual cost, by a payment notice"}},
         {SHIPPED "class2.yaml", {"fewer than 31 days left", "the one in the certificate"}},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

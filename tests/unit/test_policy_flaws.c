@@ -92,6 +92,7 @@ static const struct flaw association_flaws[] = {
         "password.lock_after: nobody can unlock what locks"},
     {"  lock_after: 5  ", "  lock_after: none  ", "password.unlock: nothing locks"},
     {"  unlock: operator", "  unlock: counter", "nobody may ask for password-reset there"},
+    {"  password-reset: {operator: recorded}", "  #", "by an operator, who may not do it"},
     {"  unlock: operator", "  unlock: operator\n  reset_then_set: true", "may set a password"},
     {"password:                       # the application password; it cannot be changed (ours)\n"
      "  lock_after: 5                 # (ours)\n  unlock: operator\n",
@@ -280,10 +281,19 @@ static void contradictions_are_refused(void **state)
     };
     try_flaws(SHIPPED "web-ev.yaml", ev_flaws, ARRAY_LENGTH(ev_flaws));
     static const struct flaw resident_flaws[] = {
-        {"password: {", "password: none\n#", "password-change is offered, but the product has no"},
-        {"  password-set: {subscriber: counter, agent: counter}\n", "",
+        {"password:\n  lock_after: 5                 # D7\n  unlock: counter\n"
+         "  reset_then_set: true\n",
+            "password: none\n", "password-change is offered, but the product has no"},
+        {"  password-set:    {subscriber: counter, agent: counter}\n", "",
             "nobody may set a password"},
-        {"  disclose: {what", "  #", "a correction follows a disclosure"},
+        {"  disclose:                     # D4\n    what: [issue, revocation, revocation-file]\n"
+         "    none_confirmed: true\n    charge: actual-cost\n",
+            "", "a correction follows a disclosure"},
+        {"  disclose:        {subscriber: counter", "  disclose:        {subscriber: credentials",
+            "credentials do not tell who asks for disclose"},
+        {"  unlock: counter\n", "  unlock: operator\n", "by an operator, who may not do it"},
+        {"credentials: none", "credentials: {password: first-application}",
+            "so another one never would"},
         {"device: card", "device: none", "the unit has no device"},
     };
     try_flaws(SHIPPED "resident.yaml", resident_flaws, ARRAY_LENGTH(resident_flaws));
@@ -310,7 +320,7 @@ static void extensions_are_one_step_and_name_their_lines(void **state)
         {"product: x\nextends: base\nreissue:\n  min_days_left: 1000\n",
             "x.yaml:4: reissue.min_days_left: more days"},
         {"product: x\nextends: base\ncode: none\n",
-            "base.yaml:81: mails.code: the product has no code"},
+            "base.yaml:82: mails.code: the product has no code"},
         {"product: x\nextends: base\nnotices: ~\n", "the key notices is missing"},
         {"product: x\nextends: base\nfields: {title: ~, department: ~}\n", NULL},
     };
