@@ -30,12 +30,23 @@ static json_t *shown(const struct policy *policy, const struct certificate *c)
     return json_pack("{s:s, s:s}", "from", from, "to", to);
 }
 
+/* B1: a number for people, drawn with the certificate's id; tells the certificates of one apart. */
+static json_t *coupon_of(const struct policy *policy, const struct certificate *c)
+{
+    uint64_t drawn = 0;
+    for (size_t i = 8; i < sizeof c->id.b; i++)
+        drawn = drawn << 8 | c->id.b[i];
+    return policy->unit.has_coupon
+               ? json_sprintf("%010llu", (unsigned long long)(drawn % UINT64_C(10000000000)))
+               : json_null();
+}
+
 static json_t *item_of(
     const struct policy *policy, const struct certificate *c, const struct person *p)
 {
     json_t *item = json_object();
     put(item, "certificate", uuid_s(&c->id));
-    put(item, "coupon", person_value(p, "coupon"));
+    json_object_set_new(item, "coupon", coupon_of(policy, c));
     json_object_set_new(item, "not_before", json_time(c->not_before_ms));
     json_object_set_new(item, "not_after", json_time(c->not_after_ms));
     json_object_set_new(item, "shown", shown(policy, c));
@@ -48,17 +59,16 @@ static json_t *item_of(
     return item;
 }
 
-static int add(const struct decision *d, const struct proven *who, const struct certificate *c,
-    json_t *list, struct err *err)
+static int add(const struct decision *d, const struct policy *policy, const struct aggregate *a,
+    const struct certificate *c, json_t *list, struct err *err)
 {
-    const struct aggregate *a = who->candidate->aggregate;
     const struct application *application = aggregate_application(a, &c->application);
     AUTO_PERSON person = {0};
-    if (!application || !is_listed(d, who->candidate->policy, c))
+    if (!application || !is_listed(d, policy, c))
         return 0;
     if (person_of_rows(a, application, &person, err))
         return -1;
-    json_array_append_new(list, item_of(who->candidate->policy, c, &person));
+    json_array_append_new(list, item_of(policy, c, &person));
     return 0;
 }
 
@@ -74,8 +84,39 @@ int decide_lookup(const struct decision *d, const struct credentials *c,
     const struct aggregate *a = is_right ? who.candidate->aggregate : NULL;
     for (size_t i = 0; a && i < a->certificate_count; i++)
         if ((!who.certificate || who.certificate == a->certificates[i]) &&
-            add(d, &who, a->certificates[i], list, err))
+            add(d, who.candidate->policy, a, a->certificates[i], list, err))
             return -1;
+    if (!plan->refused)
+        plan_result(plan, json_pack("{s:O}", "certificates", list));
+    return 0;
+}
+
+bool lookup_contract_read(
+    struct decision *d, const json_t *args, struct uuid *ret_contract, struct plan *plan)
+{
+    static const char *const known[] = {"contract", "by", NULL};
+    if (!actor_read(d, args, plan))
+        return false;
+    args_known(args, known, plan);
+    return args_uuid(args, "contract", ret_contract, plan) && !plan->refused;
+}
+
+int decide_lookup_contract(const struct decision *d, const json_t *args,
+    const struct policy *policy, const struct contract *contract, struct plan *plan,
+    struct err *err)
+{
+    actor_record(d, plan);
+    AUTO_TYPE(json, json_t) *list = json_array();
+    if (!contract || !policy)
+        plan_refuse(plan, "not-found", "there is no such contract");
+    else if (!actor_may(d, policy, PROC_LOOKUP, args, plan))
+        return 0;
+    for (size_t i = 0; !plan->refused && i < contract->member_count; i++) {
+        const struct aggregate *a = contract->members[i];
+        for (size_t k = 0; k < a->certificate_count; k++)
+            if (add(d, policy, a, a->certificates[k], list, err))
+                return -1;
+    }
     if (!plan->refused)
         plan_result(plan, json_pack("{s:O}", "certificates", list));
     return 0;

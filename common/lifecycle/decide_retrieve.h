@@ -26,4 +26,12 @@ int decide_retrieve(const struct decision *d, const struct credentials *c,
 int decide_lookup(const struct decision *d, const struct credentials *c,
     const struct candidate *candidates, size_t n, struct plan *plan, struct err *err) MUST_USE;
 
+/* The same for a contract, in a contact's session (services C): all that hangs on it. */
+bool lookup_contract_read(
+    struct decision *d, const json_t *args, struct uuid *ret_contract, struct plan *plan);
+/* contract NULL: there is none. */
+int decide_lookup_contract(const struct decision *d, const json_t *args,
+    const struct policy *policy, const struct contract *contract, struct plan *plan,
+    struct err *err) MUST_USE;
+
 #endif

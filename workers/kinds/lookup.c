@@ -1,6 +1,7 @@
 /*
- * lookup: the certificates that can be reissued, for who knows the credentials (B1). Not durable,
- * but decided like a job, since wrong tries count here as everywhere.
+ * lookup: the certificates that can be reissued, for who knows the credentials (B1), or for a
+ * contact of a contract in a session (services C). Not durable, but decided like a job, since wrong
+ * tries count here as everywhere.
  */
 #include "base/mem.h"
 #include "kinds/claim.h"
@@ -8,45 +9,76 @@
 #include "kinds/ports.h"
 #include "lifecycle/decide_retrieve.h"
 #include "unit.h"
+#include "worker.h"
+
+struct lookup {
+    struct claim claim; /* where a contract is named: the decision only */
+    bool is_of_contract;
+    struct uuid contract;
+};
 
 static void prepare(struct worker *w, struct task *task)
 {
     static const char *const known[] = {
         "email", "user_id", "company_code", "product", "password", "code", "by", NULL};
-    struct claim *c = task->request = MEM_NEW(struct claim);
-    if (claim_prepare(w, task, PROC_LOOKUP, c))
+    struct lookup *l = task->request = MEM_NEW(struct lookup);
+    struct ports ports;
+    ports_of(w, NULL, &ports);
+    l->is_of_contract = json_object_get(task->args, "contract") != NULL;
+    if (l->is_of_contract) {
+        l->claim.decision = decision_of(task, &ports);
+        (void)lookup_contract_read(&l->claim.decision, task->args, &l->contract, &task->plan);
+    } else if (claim_prepare(w, task, PROC_LOOKUP, &l->claim)) {
         args_known(task->args, known, &task->plan);
+    }
 }
 
 static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (claim_resolve(w, tasks[i], tasks[i]->request, err))
+    for (size_t i = 0; i < n; i++) {
+        struct lookup *l = tasks[i]->request;
+        if (l->is_of_contract)
+            tasks[i]->contract = l->contract;
+        else if (claim_resolve(w, tasks[i], &l->claim, err))
             return -1;
+    }
     return 0;
+}
+
+static int decide_contract(struct worker *w, const struct lookup *l, const struct decision *d,
+    struct task *task, const struct unit *unit, struct err *err)
+{
+    const struct contract *contract = unit_find_contract(unit, &l->contract);
+    const struct policy *policy = contract ? policy_set_find(w->policies, contract->product) : NULL;
+    return decide_lookup_contract(d, task->args, policy, contract, &task->plan, err);
 }
 
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
-    const struct claim *c = task->request;
+    const struct lookup *l = task->request;
     struct candidate candidates[TASK_AGGREGATES_MAX];
-    size_t n = claim_candidates(c, unit, candidates);
     struct ports ports;
     struct err err = {0};
     ports_of(w, unit, &ports);
-    struct decision d = c->decision;
+    struct decision d = l->claim.decision;
     d.ports = &ports.ports;
-    if (decide_lookup(&d, &c->credentials, candidates, n, &task->plan, &err))
+    int result = 0;
+    if (l->is_of_contract)
+        result = decide_contract(w, l, &d, task, unit, &err);
+    else
+        result = decide_lookup(&d, &l->claim.credentials, candidates,
+            claim_candidates(&l->claim, unit, candidates), &task->plan, &err);
+    if (result)
         unit_fail(unit, &err);
 }
 
 static void release(struct task *task)
 {
-    struct claim *c = task->request;
-    if (!c)
+    struct lookup *l = task->request;
+    if (!l)
         return;
-    claim_clear(c);
-    free(c);
+    claim_clear(&l->claim);
+    free(l);
     task->request = NULL;
 }
 
