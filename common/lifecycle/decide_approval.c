@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "lifecycle/decide_certificate.h"
+#include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_reissue_review.h"
 
 #include <string.h>
@@ -115,6 +116,39 @@ void approval_record(const struct approval *a)
     row_touch(&row->row);
 }
 
+static bool is_kind(const struct application *a, const char *kind)
+{
+    return strcmp(a->kind, kind) == 0;
+}
+
+/* A change has a mail of its own, a correction a document; what exists already was not refused. */
+static bool is_told(const struct approval *a)
+{
+    const struct application *row = a->application;
+    if (a->r->is_approved || is_kind(row, "change") || is_kind(row, "correct"))
+        return false;
+    return is_kind(row, "revoke") || !a->certificate ||
+           a->certificate->state == CERTIFICATE_CANCELLED;
+}
+
+static void mail_rejected(const struct approval *a, struct plan *plan)
+{
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    if (uuid_is_zero(&a->aggregate->subscriber.id) ||
+        person_of_rows(a->aggregate, a->application, &person, &err))
+        return;
+    const struct mail_order mail = {.event = MAIL_REJECTED,
+        .policy = a->policy,
+        .aggregate = a->aggregate,
+        .application = a->application,
+        .certificate = a->certificate,
+        .person = &person,
+        .note = a->r->note,
+        .spares_subscriber = is_kind(a->application, "withdraw")}; /* the organisation asked */
+    mail_plan(a->d, &mail, plan);
+}
+
 void approval_finish(const struct approval *a, json_t *result, struct plan *plan)
 {
     const struct application *row = a->application;
@@ -129,6 +163,8 @@ void approval_finish(const struct approval *a, json_t *result, struct plan *plan
             row->kind, "operator", a->r->who, "note", a->r->note, "state",
             json_object_get(result, "state")));
     plan_result(plan, result);
+    if (is_told(a))
+        mail_rejected(a, plan);
 }
 
 bool approval_confirmed(

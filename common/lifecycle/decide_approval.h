@@ -50,7 +50,10 @@ struct approval {
 };
 /* Writes the word down; nothing may refuse after it. */
 void approval_record(const struct approval *a);
-/* Adds application and certificate to the result, which has a state, and the audit's line. */
+/*
+ * Adds application and certificate to the result, which has a state, and the audit's line; plans
+ * the mail `rejected`.
+ */
 void approval_finish(const struct approval *a, json_t *result, struct plan *plan);
 /*
  * Is it confirmed as the policy wants (C8)? `with` is the contact who must have been asked, -1:

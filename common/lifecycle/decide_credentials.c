@@ -1,6 +1,7 @@
 #include "lifecycle/decide_credentials.h"
 
 #include "base/utf8.h"
+#include "lifecycle/decide_mail.h"
 
 #include <string.h>
 
@@ -198,6 +199,22 @@ static bool proves(const struct decision *d, const struct credentials *c,
     return !(wanted & POLICY_BIT(CREDENTIAL_CODE)) || by_code->candidate == candidate;
 }
 
+/* The owner hears of it, whatever the requester is told (D7, B2). */
+static void mail_locked(
+    const struct decision *d, const struct candidate *candidate, struct plan *plan)
+{
+    const struct application none = {0};
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    if (person_of_rows(candidate->aggregate, &none, &person, &err))
+        return;
+    const struct mail_order mail = {.event = MAIL_LOCKED,
+        .policy = candidate->policy,
+        .aggregate = candidate->aggregate,
+        .person = &person};
+    mail_plan_regardless(d, &mail, plan);
+}
+
 void credentials_count_wrong(
     const struct decision *d, const struct candidate *candidate, struct plan *plan)
 {
@@ -212,6 +229,7 @@ void credentials_count_wrong(
         s->locked_ms = d->now_ms;
         plan_audit(
             plan, "subscriber.locked", &s->id, json_pack("{s:i}", "count", (int)s->failures));
+        mail_locked(d, candidate, plan);
     }
 }
 

@@ -143,13 +143,11 @@ static void mail_old_address(
         mail_plan(k->d, &mail, plan);
 }
 
-static void revoke_at_request(const struct reissue_case *k, int priority, struct plan *plan)
+static void revoke_at_request(const struct reissue_case *k, struct plan *plan)
 {
-    if (!k->old || k->timing != TIMING_AT_REQUEST)
-        return;
-    revocation_apply(
-        k->d, k->aggregate, k->old, (enum reason)k->reason->crl, k->reason->word, NULL, plan);
-    revocation_mails(k->d, k->policy, k->aggregate, priority, plan);
+    if (k->old && k->timing == TIMING_AT_REQUEST)
+        revocation_apply(
+            k->d, k->aggregate, k->old, (enum reason)k->reason->crl, k->reason->word, NULL, plan);
 }
 
 /* What an operator has to know later, and what nobody asks for again. */
@@ -168,7 +166,7 @@ static void accept(
     const bool waits = draft->application.state == APPLICATION_AWAITING_APPROVAL;
     json_t *result = json_object();
     successor_cancel_rivals(k->d, k->aggregate, k->certificate, k->old, plan);
-    revoke_at_request(k, priority, plan);
+    revoke_at_request(k, plan);
     form_apply(k);
     complete_request(k, waits);
     struct application *application = NULL;
@@ -184,6 +182,8 @@ static void accept(
         reissue_count(k->aggregate);
     }
     mail_old_address(k, &to, priority, plan);
+    if (k->timing == TIMING_AT_REQUEST) /* now that there is a new one to be told of */
+        revocation_mails(k->d, k->policy, k->aggregate, priority, plan);
     finish(k, application, next, result, plan);
 }
 

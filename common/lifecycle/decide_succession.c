@@ -36,6 +36,7 @@ bool succession_read(const struct application *a, struct succession *ret)
         .revoke_ms = json_integer_value(json_object_get(terms, "revoke_ms"))};
     read_id(terms, "revokes", &ret->revokes);
     read_id(terms, "job", &ret->job);
+    read_id(terms, "reminder", &ret->reminder);
     return true;
 }
 
@@ -66,6 +67,8 @@ static void revoke_one(const struct decision *d, struct aggregate *a, struct cer
     struct succession s;
     if (succession_pending(a, c, &s) && !uuid_equal(&s.job, &d->job)) {
         plan_cancel(plan, &s.job);
+        if (!uuid_is_zero(&s.reminder))
+            plan_cancel(plan, &s.reminder);
         plan_audit(
             plan, "revocation.unscheduled", &c->id, json_pack("{s:o}", "job", json_uuid(&s.job)));
     }
@@ -144,6 +147,26 @@ static void set_member(json_t *terms, const char *name, json_t *value)
     json_object_set_new(terms, name, value);
 }
 
+static json_t *deferral_args(const struct application *a, const struct succession *s)
+{
+    json_t *args = json_object();
+    set_member(args, "certificate", json_uuid(&s->revokes));
+    set_member(args, "successor", json_uuid(&a->certificate));
+    return args;
+}
+
+/* The mail that it is near. */
+static void announce(const struct policy *policy, const struct application *a,
+    const struct succession *s, int64_t at_ms, json_t *terms, struct plan *plan)
+{
+    if (!policy->mails[MAIL_DEFERRED_DUE].count ||
+        policy->reissue.defer_days <= DEFERRED_NOTICE_DAYS)
+        return;
+    struct uuid job = plan_followup(plan, KIND_REVOKE, JOB_PRIORITY_DEFAULT,
+        at_ms - DEFERRED_NOTICE_DAYS * DAY_MS, deferral_args(a, s));
+    set_member(terms, "reminder", json_uuid(&job));
+}
+
 /* To the second from the successor's issuance (C5). */
 static void defer(const struct decision *d, const struct policy *policy, struct application *a,
     const struct succession *s, struct plan *plan)
@@ -151,13 +174,11 @@ static void defer(const struct decision *d, const struct policy *policy, struct 
     const int64_t at_ms = d->now_ms + policy->reissue.defer_days * DAY_MS;
     AUTO_TYPE(json, json_t) *request = json_loads(a->request, 0, NULL);
     json_t *terms = json_object_get(request, "reissue");
-    json_t *args = json_object();
-    set_member(args, "certificate", json_uuid(&s->revokes));
-    set_member(args, "successor", json_uuid(&a->certificate));
-    struct uuid job = plan_followup(
-        plan, KIND_REVOKE, s->is_urgent ? JOB_PRIORITY_URGENT : JOB_PRIORITY_DEFAULT, at_ms, args);
+    struct uuid job = plan_followup(plan, KIND_REVOKE,
+        s->is_urgent ? JOB_PRIORITY_URGENT : JOB_PRIORITY_DEFAULT, at_ms, deferral_args(a, s));
     set_member(terms, "job", json_uuid(&job));
     set_member(terms, "revoke_ms", json_integer(at_ms));
+    announce(policy, a, s, at_ms, terms, plan);
     free(a->request);
     a->request = json_dumps(request, JSON_COMPACT);
     row_touch(&a->row);
@@ -213,8 +234,27 @@ static bool find_terms(const struct decision *d, const struct aggregate *a,
     const struct certificate *next = aggregate_certificate(a, successor);
     const struct application *application =
         next ? aggregate_application(a, &next->application) : NULL;
-    return application && succession_read(application, ret) && uuid_equal(&ret->job, &d->job) &&
+    return application && succession_read(application, ret) &&
+           (uuid_equal(&ret->job, &d->job) || uuid_equal(&ret->reminder, &d->job)) &&
            uuid_equal(&ret->revokes, &c->id);
+}
+
+static void remind(const struct decision *d, const struct policy *policy, const struct aggregate *a,
+    const struct certificate *c, const struct uuid *successor, struct plan *plan)
+{
+    const struct application *own = aggregate_application(a, &c->application);
+    const struct certificate *next = aggregate_certificate(a, successor);
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    if (!own || person_of_rows(a, own, &person, &err))
+        return;
+    const struct mail_order mail = {.event = MAIL_DEFERRED_DUE,
+        .policy = policy,
+        .aggregate = a,
+        .application = aggregate_application(a, &next->application),
+        .certificate = c,
+        .person = &person};
+    mail_plan(d, &mail, plan);
 }
 
 void decide_deferral(const struct decision *d, const struct policy *policy, struct aggregate *a,
@@ -225,6 +265,7 @@ void decide_deferral(const struct decision *d, const struct policy *policy, stru
         plan_refuse(plan, "forbidden", "successor: only certq itself revokes for a successor");
         return;
     }
+    const bool is_reminder = uuid_equal(&s.reminder, &d->job);
     plan_by(plan, "certq", "deferred", NULL);
     const char *kept = NULL;
     if (c->state != CERTIFICATE_VALID)
@@ -233,9 +274,11 @@ void decide_deferral(const struct decision *d, const struct policy *policy, stru
         kept = "it has expired";
     else if (!is_superseded(d, a, successor))
         kept = "no valid certificate supersedes it any more";
-    if (kept) {
+    if (kept && !is_reminder) {
         plan_audit(plan, "revocation.dropped", &c->id, json_pack("{s:s}", "why", kept));
-    } else {
+    } else if (!kept && is_reminder) {
+        remind(d, policy, a, c, successor, plan);
+    } else if (!kept) {
         revocation_apply(d, a, c, s.reason, "deferred", NULL, plan);
         revocation_mails(d, policy, a, 0, plan);
     }
@@ -246,6 +289,6 @@ void decide_deferral(const struct decision *d, const struct policy *policy, stru
     if (kept)
         set_member(result, "kept", json_string(kept));
     else
-        set_member(result, "revoke_at", json_time(c->revoked_ms));
+        set_member(result, "revoke_at", json_time(is_reminder ? s.revoke_ms : c->revoked_ms));
     plan_result(plan, result);
 }

@@ -18,7 +18,8 @@ struct succession {
     enum reason reason; /* for the CRL */
     const char *word;   /* what the requester called it; borrowed when written, NULL when read */
     bool is_urgent;
-    struct uuid job; /* of a deferral, once the successor is issued; zero before */
+    struct uuid job;      /* of a deferral, once the successor is issued; zero before */
+    struct uuid reminder; /* of the job that announces it; zero: none does */
     int64_t revoke_ms;
 };
 /* False: the application is no reissue, nor a renewal that revokes what it renews. */
@@ -47,8 +48,10 @@ void certificate_cancel(const struct decision *d, struct certificate *c, struct 
 
 /*
  * A deferred revocation that woke: done only when its certificate is still valid, and still
- * superseded by this successor or one that came after it. Refuses what is no such job of certq's.
+ * superseded by this successor or one that came after it. Its reminder, DEFERRED_NOTICE_DAYS
+ * before, looks for the same and sends a mail. Refuses what is no such job of certq's.
  */
+#define DEFERRED_NOTICE_DAYS 3
 void decide_deferral(const struct decision *d, const struct policy *policy, struct aggregate *a,
     struct certificate *c, const struct uuid *successor, struct plan *plan);
 

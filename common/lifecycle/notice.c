@@ -152,16 +152,16 @@ static void put_addressee(json_t *facts, const struct notice_facts *f, enum poli
 {
     const char *organisation =
         person_value(person, language == LANGUAGE_JA ? "organisation.ja" : "organisation.latin");
-    put(facts, "organisation", organisation);
-    if (is_contact(party)) {
-        const char *name = json_text_at(contact_of(f, party), "name");
-        put(facts, "name", name ? name : address_of(f, party));
-    } else if (party == PARTY_ORGANISATION && organisation) {
-        json_object_del(facts, "organisation");
-        put(facts, "name", organisation);
-    } else {
+    const char *name = person_value(person, language == LANGUAGE_JA ? "name.ja" : "name.latin");
+    const char *company = is_contact(party) ? json_text_at(contact_of(f, party), "company") : NULL;
+    put(facts, "organisation", company ? company : organisation);
+    if (party == PARTY_SUBSCRIBER) {
         put(facts, "name", person_name(person, language));
+        return;
     }
+    put(facts, "about", name);
+    if (is_contact(party))
+        put(facts, "name", json_text_at(contact_of(f, party), "name"));
 }
 
 /* How to go on, which is the policy's `renew`. */
@@ -188,6 +188,7 @@ static json_t *mail_facts(const struct decision *d, const struct notice_facts *f
     AUTO_PERSON person = person_of_args(&f->subscriber, f->profile, NULL);
     put(facts, "service", f->policy->service[language]);
     put_addressee(facts, f, notice->party, &person, language);
+    put(facts, "common_name", subject_common_name(f->policy, &person));
     hex_encode(f->serial.data, f->serial.length, serial);
     put(facts, "serial", serial);
     put(facts, "not_after",

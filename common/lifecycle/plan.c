@@ -7,22 +7,30 @@
 #include <stdio.h>
 #include <string.h>
 
-static void drop_followups(struct plan *p)
+static void drop_followups(struct plan *p, bool all)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < p->followup_count; i++) {
+        if (!all && p->followups[i].is_regardless) {
+            p->followups[kept++] = p->followups[i];
+            continue;
+        }
         json_decref(p->followups[i].args);
         free(p->followups[i].args_text);
     }
-    free(p->followups);
+    if (all) {
+        free(p->followups);
+        p->followups = NULL;
+    }
     free(p->cancels);
-    p->followups = NULL;
     p->cancels = NULL;
-    p->followup_count = p->cancel_count = 0;
+    p->followup_count = kept;
+    p->cancel_count = 0;
 }
 
 void plan_clear(struct plan *p)
 {
-    drop_followups(p);
+    drop_followups(p, true);
     for (size_t i = 0; i < p->audit_count; i++)
         json_decref(p->audits[i].detail);
     free(p->audits);
@@ -46,7 +54,7 @@ static void refuse(struct plan *p, const char *code, char *message)
     p->message = message;
     json_decref(p->result);
     p->result = NULL;
-    drop_followups(p);
+    drop_followups(p, false);
 }
 
 void plan_refuse(struct plan *p, const char *code, const char *format, ...)
@@ -111,9 +119,21 @@ struct uuid plan_followup(
         json_decref(args);
         return (struct uuid){{0}};
     }
+    struct uuid id = plan_followup_regardless(p, kind, priority, run_at_ms, args);
+    p->followups[p->followup_count - 1].is_regardless = false;
+    return id;
+}
+
+struct uuid plan_followup_regardless(
+    struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args)
+{
     p->followups = mem_resize(p->followups, p->followup_count + 1, sizeof *p->followups);
-    p->followups[p->followup_count++] = (struct plan_followup){
-        .id = uuid_new(), .kind = kind, .priority = priority, .run_at_ms = run_at_ms, .args = args};
+    p->followups[p->followup_count++] = (struct plan_followup){.id = uuid_new(),
+        .kind = kind,
+        .priority = priority,
+        .run_at_ms = run_at_ms,
+        .is_regardless = true,
+        .args = args};
     return p->followups[p->followup_count - 1].id;
 }
 

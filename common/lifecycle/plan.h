@@ -1,8 +1,8 @@
 /*
  * What a decision wants done, and the answer it gives. A plan is filled by pure functions and
  * stored by the worker in one transaction with the completion of its job. It owns everything put
- * into it; plan_clear frees. A refused plan has no mails, follow-ups or result, but may have audit
- * lines (five wrong passwords are written down).
+ * into it; plan_clear frees. A refused plan has no result and no follow-ups but those that are
+ * wanted regardless, and may have audit lines (five wrong passwords are written down).
  */
 #ifndef CERTQ_LIFECYCLE_PLAN_H
 #define CERTQ_LIFECYCLE_PLAN_H
@@ -22,7 +22,8 @@ struct plan_followup {
     struct uuid id;
     enum kind_id kind;
     int priority;
-    int64_t run_at_ms; /* 0: now */
+    int64_t run_at_ms;  /* 0: now */
+    bool is_regardless; /* it stays when the plan is refused */
     json_t *args;
     char *args_text; /* args as stored, once plan_write made it */
 };
@@ -60,6 +61,9 @@ void plan_by_more(struct plan *p, json_t *by);
 void plan_audit(struct plan *p, const char *event, const struct uuid *subject, json_t *detail);
 /* Its id; zero for a refused plan. */
 struct uuid plan_followup(
+    struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args);
+/* One that is wanted even of a refused plan: who was locked out hears of it (D7). */
+struct uuid plan_followup_regardless(
     struct plan *p, enum kind_id kind, int priority, int64_t run_at_ms, json_t *args);
 /* A follow-up that waits, by its id; what has run meanwhile is passed over. */
 void plan_cancel(struct plan *p, const struct uuid *job);

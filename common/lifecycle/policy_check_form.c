@@ -195,9 +195,34 @@ static void review_recipient(struct review *r, int mail, const struct policy_rec
         "old and new addresses exist only where something changes");
 }
 
+static bool reviews(const struct policy *p)
+{
+    return p->issue.approval != APPROVAL_NONE || p->renew.review == REVIEW_ALWAYS ||
+           (p->reissue.is_offered && p->reissue.review == REVIEW_ALWAYS) ||
+           (p->withdraw.is_offered && p->withdraw.confirm != CONFIRM_NONE) ||
+           p->revoke.confirm != CONFIRM_NONE;
+}
+
+/* Mails about what never happens. */
+static void review_occasions(struct review *r)
+{
+    const struct policy *p = r->p;
+    clash(r, p->mails[MAIL_REVOCATION_ACCEPTED].count && p->revoke.confirm == CONFIRM_NONE,
+        "mails.revocation-accepted", "revocations wait for no confirmation (revoke.confirm)");
+    clash(r, p->mails[MAIL_REJECTED].count && !reviews(p), "mails.rejected",
+        "nothing is reviewed or confirmed");
+    clash(r, p->mails[MAIL_WITHDRAWN].count && !p->withdraw.is_offered, "mails.withdrawn",
+        "withdraw is none");
+    clash(r, p->mails[MAIL_PASSWORD_RESET].count && !policy_offers(p, PROC_PASSWORD_RESET),
+        "mails.password-reset", "nobody may reset a password (who.password-reset)");
+    clash(r, p->mails[MAIL_LOCKED].count && !(p->password.is_used && p->password.lock_after),
+        "mails.locked", "nothing locks (password.lock_after)");
+}
+
 static void review_mails(struct review *r)
 {
     const struct policy *p = r->p;
+    review_occasions(r);
     for (int i = 0; i < POLICY_MAIL_EVENTS; i++)
         for (size_t j = 0; j < p->mails[i].count; j++)
             review_recipient(r, i, &p->mails[i].items[j]);

@@ -125,6 +125,11 @@ POLICY_DECLARE(party, POLICY_PARTIES, PARTIES);
     X(MAIL_CHANGE_COMPLETED, "change-completed")                                                   \
     X(MAIL_CHANGE_REJECTED, "change-rejected")                                                     \
     X(MAIL_REQUEST_RECEIVED, "request-received")                                                   \
+    X(MAIL_REVOCATION_ACCEPTED, "revocation-accepted")                                             \
+    X(MAIL_REJECTED, "rejected")                                                                   \
+    X(MAIL_WITHDRAWN, "withdrawn")                                                                 \
+    X(MAIL_PASSWORD_RESET, "password-reset")                                                       \
+    X(MAIL_LOCKED, "locked")                                                                       \
     X(MAIL_DEFERRED_DUE, "deferred-due")
 POLICY_DECLARE(mail, POLICY_MAILS, POLICY_MAIL_EVENTS);
 

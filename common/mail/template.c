@@ -111,7 +111,7 @@ struct filling {
     const struct template *t;
     const json_t *facts, *item;
     struct buf *ret;
-    size_t code_at; /* where the code goes; there is at most one (parser) */
+    size_t code_at; /* where the code goes; there is at most one (parser); 0: nowhere yet */
 };
 
 static const json_t *fact(const struct filling *f, const char *name)
@@ -137,6 +137,16 @@ static int add_fact(struct filling *f, const char *name, struct err *err)
             err, ERR_INPUT, NULL, "%s: the fact %s is not one line of text", f->t->file, name);
     buf_add(f->ret, text.data, text.length);
     return 0;
+}
+
+/* A blank line after a blank line, as is left where nothing stands between two blocks, is none. */
+static void add_text(struct filling *f, const char *text)
+{
+    const struct buf *b = f->ret;
+    if (strcmp(text, "\n") == 0 && b->length >= f->code_at + 2 &&
+        memcmp(b->data + b->length - 2, "\n\n", 2) == 0)
+        return;
+    buf_add_text(f->ret, text);
 }
 
 static int fill_parts(
@@ -174,7 +184,7 @@ static int fill_parts(
         else if (p->kind == PART_IF || p->kind == PART_UNLESS)
             *skip = has_fact(f, p->text) == (p->kind == PART_UNLESS);
         else if (p->kind == PART_TEXT)
-            buf_add_text(f->ret, p->text);
+            add_text(f, p->text);
         else if (p->kind == PART_CODE)
             f->code_at = f->ret->length;
         else if (p->kind == PART_EACH) {

@@ -3,7 +3,8 @@
  * (Subject:, nothing else), then a blank line, then the body. {{fact}} is a place. Lines that stand
  * alone enclose others: {{#if fact}} to {{/if}}, left out when the fact is missing or empty;
  * {{#unless fact}} to {{/unless}}, the contrary; {{#each list}} to {{/each}}, once for each item,
- * whose members are facts there; a condition may stand in a list, nothing else in anything.
+ * whose members are facts there; a condition may stand in a list, nothing else in anything. Blank
+ * lines in a row become one.
  * Everything is read and checked once at start; afterwards struct template_set is read-only and may
  * be shared by threads. Rendering is pure. Nothing here blocks after loading.
  *

@@ -7,7 +7,7 @@
 
 #include "mail/template_parse.h"
 
-enum { TEMPLATE_KINDS = 10 };
+enum { TEMPLATE_KINDS = 22 };
 /* `i` is less than TEMPLATE_KINDS. */
 const struct template_kind *template_kind(size_t i);
 

@@ -189,7 +189,8 @@ static UNUSED const char *const made_products[] = {
     "product: class2-rules\nextends: association\n"
     "credentials: {email: of-certificate, password: first-application}\n"
     "reissue: {min_days_left: 31}\n",
-    "product: approved\nextends: association\nissue: {approval: operator}\n",
+    "product: approved\nextends: association\nissue: {approval: operator}\n"
+    "mails: {rejected: subscriber}\n",
     "product: japanese\nextends: association\n"
     "fields: {organisation.ja: {most: 64}}\n"
     "certificate: {subject: [{rdn: C, text: JP}, {rdn: O, field: organisation.ja}, "
@@ -199,6 +200,8 @@ static UNUSED const char *const made_products[] = {
     "    key-lost: {crl: superseded, force: immediate}\n"
     "    emergency: {crl: keyCompromise, force: at-request, emergency: true}\n"
     "  predecessor: {choices: [deferred, immediate, keep], default: none, defer_days: 14}\n",
+    "product: announcing\nextends: association\nreissue:\n  predecessor: {choices: [deferred], "
+    "default: deferred, defer_days: 14}\nmails: {deferred-due: subscriber, locked: subscriber}\n",
     "product: limited\nextends: association\nreissue:\n"
     "  window: {days: 25, first_day: excluded, last_day: included}\n"
     "  most: {count: 2, of: subscriber}\n  outside: new-application\n",

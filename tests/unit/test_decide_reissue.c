@@ -83,10 +83,10 @@ static void test_a6_a8_a9_whole_way(void **state)
     assert_int_equal(old->reason, REASON_SUPERSEDED);
     assert_int_equal(old->revoked_ms, w->now_ms);
     assert_false(uuid_is_zero(&old->revoked_by)); /* in the same transaction (B4) */
-    mail = mail_of(w, "certificate-issued");
-    assert_string_equal(json_text_at(mail, "facts.reissue"), "yes");
+    mail = mail_of(w, "certificate-reissued");
+    assert_non_null(json_text_at(mail, "facts.old_revoked_on"));
     assert_string_equal(
-        json_text_at(mail, "facts.revoked_serial"), "40404040404040404040404040404001");
+        json_text_at(mail, "facts.old_serial"), "40404040404040404040404040404001");
     assert_null(mail_of(w, "certificate-revoked"));
     stored(a);
     assert_string_equal(retrieve(w, a, how), "done"); /* X6 */

@@ -119,7 +119,7 @@ static void test_deferred(void **state UNUSED)
     assert_int_equal(a->contract->reissues, 1);
     const struct plan_followup *revocation = NULL;
     for (size_t i = 0; i < w.plan.followup_count; i++)
-        if (w.plan.followups[i].kind == KIND_REVOKE)
+        if (w.plan.followups[i].kind == KIND_REVOKE && !revocation) /* then its reminder */
             revocation = &w.plan.followups[i];
     assert_non_null(revocation);
     assert_int_equal(revocation->run_at_ms, w.now_ms + 14 * DAY);

@@ -288,6 +288,29 @@ static void test_five_lock(void **state) /* D7 */
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_AWAITING_RETRIEVAL);
 }
 
+/* The owner is told once, in the transaction of the refusal; the requester learns nothing (B2). */
+static void test_the_owner_hears_of_the_lock(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = apply(w, "announcing");
+    stored(a);
+    struct ask wrong = RIGHT;
+    wrong.fits = false;
+    for (int i = 1; i <= 7; i++) {
+        assert_string_equal(retrieve(w, a, wrong), "credentials");
+        assert_string_equal(w->plan.message, CREDENTIALS_REFUSAL);
+        assert_int_equal(w->plan.followup_count, i == 5);
+        if (i != 5)
+            continue;
+        const json_t *mail = w->plan.followups[0].args;
+        assert_string_equal(json_text_at(mail, "template"), "account-locked");
+        assert_string_equal(json_text_at(mail, "recipient"), "Taro@Example.jp");
+        assert_string_equal(json_text_at(mail, "facts.tries"), "5回");
+        assert_string_equal(json_text_at(mail, "facts.locked_on"), "2026-04-01T12:00:00+09:00 ja");
+        assert_string_equal(json_text_at(mail, "facts.operator"), "yes");
+    }
+}
+
 static void test_success_resets(void **state)
 {
     struct world *w = *state;
@@ -403,6 +426,7 @@ int main(void)
         TEST(test_cannot_sign),
         TEST(test_one_answer_for_all),
         TEST(test_five_lock),
+        TEST(test_the_owner_hears_of_the_lock),
         TEST(test_success_resets),
         TEST(test_password_changed_meanwhile),
         TEST(test_two_products),

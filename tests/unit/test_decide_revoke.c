@@ -227,7 +227,11 @@ static void test_reject(void **state)
     assert_string_equal(result_text(w, "state"), "rejected");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_CANCELLED);
     assert_string_equal(a->applications[0]->note, "no seal");
-    assert_int_equal(w->plan.followup_count, 0);
+    assert_int_equal(w->plan.followup_count, 1);
+    const json_t *mail = w->plan.followups[0].args;
+    assert_string_equal(json_text_at(mail, "template"), "application-rejected");
+    assert_string_equal(json_text_at(mail, "facts.note"), "no seal");
+    assert_string_equal(json_text_at(mail, "facts.first"), "yes");
     assert_string_equal(decide(w, a, APPROVE), "not-awaiting");
     assert_non_null(strstr(w->plan.message, "rejected"));
     assert_non_null(strstr(w->plan.message, "op1"));

@@ -159,7 +159,7 @@ static void test_c5_x4_to_the_second(void **state)
     struct deferral f = defer(w, a, 'b');
     assert_int_equal(f.at_ms, at("2026-06-15T23:59:59Z"));
     assert_string_equal(result_text(w, "revoke_at"), "2026-06-15T23:59:59Z");
-    assert_string_equal(json_text_at(mail_of(w, "certificate-issued"), "facts.revoke_at"),
+    assert_string_equal(json_text_at(mail_of(w, "certificate-reissued"), "facts.old_revoke_at"),
         "2026-06-16T08:59:59+09:00 ja");
     assert_true(audited(w, "revocation.scheduled"));
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
@@ -318,6 +318,42 @@ static void test_c4_limits(void **state)
     }
 }
 
+/* C5: a mail three days before, by a job that looks again. */
+static void test_c5_announced(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "announcing");
+    w->now_ms = at("2026-06-01T00:00:00Z");
+    struct deferral f = defer(w, a, 'b');
+    assert_int_equal(f.at_ms, at("2026-06-15T00:00:00Z"));
+    const struct plan_followup *reminder = NULL;
+    for (size_t i = 0; i < w->plan.followup_count; i++)
+        if (w->plan.followups[i].kind == KIND_REVOKE)
+            reminder = &w->plan.followups[i];
+    assert_non_null(reminder);
+    assert_int_equal(reminder->run_at_ms, at("2026-06-12T00:00:00Z"));
+    const struct uuid job = reminder->id;
+    assert_false(uuid_equal(&job, &f.job));
+    w->now_ms = at("2026-06-12T00:00:00Z");
+    assert_string_equal(wake(w, a, &f, &job), "done");
+    assert_string_equal(result_text(w, "state"), "valid");
+    assert_string_equal(result_text(w, "revoke_at"), "2026-06-15T00:00:00Z");
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
+    const json_t *mail = mail_of(w, "deferred-due");
+    assert_non_null(mail);
+    assert_string_equal(json_text_at(mail, "facts.revoke_at"), "2026-06-15T09:00:00+09:00 ja");
+    assert_non_null(json_text_at(mail, "facts.new_serial"));
+    assert_string_not_equal(
+        json_text_at(mail, "facts.new_serial"), json_text_at(mail, "facts.serial"));
+    assert_string_equal(revoke(w, a, a->certificates[0], "keyCompromise"), "done");
+    assert_int_equal(w->plan.cancel_count, 2); /* the deferral and its reminder */
+    stored(a);
+    assert_string_equal(wake(w, a, &f, &job), "done");
+    assert_string_equal(result_text(w, "kept"), "it is no longer valid");
+    assert_null(mail_of(w, "deferred-due"));
+    json_decref(f.args);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_c6_operator_in_emergency, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_immediate_and_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_x4_to_the_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c5_announced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_nobody_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_not_superseded_any_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_superseded_by_a_later_one, set_up, tear_down),

@@ -99,10 +99,31 @@ static void the_first_refusal_stays(void **state UNUSED)
     assert_false(p.refused);
 }
 
+/* Who was locked out hears of it, whatever the requester is told (D7). */
+static void what_is_wanted_regardless_outlives_a_refusal(void **state UNUSED)
+{
+    struct plan p = {0};
+    plan_followup(&p, KIND_MAIL, 5, 0, json_string("ordinary"));
+    plan_followup_regardless(&p, KIND_MAIL, 5, 0, json_string("regardless"));
+    plan_followup(&p, KIND_REVOKE, 5, 0, json_string("ordinary too"));
+    plan_refuse(&p, "credentials", "no");
+    plan_followup_regardless(&p, KIND_MAIL, 5, 0, json_string("even later"));
+    const struct uuid none = plan_followup(&p, KIND_MAIL, 5, 0, json_string("too late"));
+    assert_true(uuid_is_zero(&none));
+    plan_refuse(&p, "credentials", "again");
+    assert_int_equal(p.followup_count, 2);
+    assert_string_equal(json_string_value(p.followups[0].args), "regardless");
+    assert_string_equal(json_string_value(p.followups[1].args), "even later");
+    plan_write(&p, 7);
+    assert_int_equal(p.followups[0].run_at_ms, 7);
+    plan_clear(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_refusal_keeps_its_code),
+        cmocka_unit_test(what_is_wanted_regardless_outlives_a_refusal),
         cmocka_unit_test(bad_fields_are_all_named),
         cmocka_unit_test(errors_are_text),
         cmocka_unit_test(nothing_follows_a_refusal),
