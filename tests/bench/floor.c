@@ -26,17 +26,6 @@ __attribute__((noreturn)) static void usage(void)
     exit(64);
 }
 
-static char *read_password(const char *path)
-{
-    AUTO_BUF content = {0};
-    struct err err;
-    if (file_read(path, 256, &content, &err))
-        fail("password", err.text);
-    char *password = buf_take_text(&content);
-    password[strcspn(password, "\r\n")] = '\0';
-    return password;
-}
-
 static struct options read_options(int argc, char **argv)
 {
     static const struct option known[] = {{"socket", required_argument, NULL, 's'},
@@ -54,7 +43,7 @@ static struct options read_options(int argc, char **argv)
             o.user = optarg;
             break;
         case 'p':
-            o.password = read_password(optarg);
+            o.password = floor_password(optarg);
             break;
         case 'd':
             o.database = optarg;

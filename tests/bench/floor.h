@@ -22,6 +22,8 @@ struct options {
 /* ---- floor_sql.c ---- */
 
 struct rows;
+/* The file's first line; the caller frees. */
+char *floor_password(const char *path);
 MYSQL *floor_connect(const struct options *o, const char *database);
 void floor_text(MYSQL *m, const char *sql);
 /* types: 'i' integer, 'b' bytes, a letter for each `?`. most == 1: plain execution, not bulk. */
@@ -39,6 +41,10 @@ void rows_send_list(struct rows *r, const struct uuid *ids, size_t n, size_t wan
 enum { ARGS_LENGTH = 300 };
 struct rows *job_rows_new(MYSQL *m, size_t most);
 void job_row(struct rows *r, size_t row, const struct uuid *id, const char *kind, const char *args);
+/* A no-op's whole effect: its row of history, done. */
+struct rows *history_new(MYSQL *m, size_t most);
+void history_row(struct rows *r, size_t row, const struct uuid *id, const struct uuid *group,
+    const char *result);
 /* ARGS_LENGTH random letters. */
 void job_args(char *args);
 

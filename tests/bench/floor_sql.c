@@ -1,8 +1,20 @@
+#include "base/file.h"
 #include "base/mem.h"
 #include "floor.h"
 
 #include <stdio.h>
 #include <string.h>
+
+char *floor_password(const char *path)
+{
+    AUTO_BUF content = {0};
+    struct err err;
+    if (file_read(path, 256, &content, &err))
+        fail("password", err.text);
+    char *password = buf_take_text(&content);
+    password[strcspn(password, "\r\n")] = '\0';
+    return password;
+}
 
 MYSQL *floor_connect(const struct options *o, const char *database)
 {

@@ -148,6 +148,29 @@ struct completion {
     struct rows *drop, *history;
 };
 
+struct rows *history_new(MYSQL *m, size_t most)
+{
+    return rows_new(m,
+        "INSERT INTO job_history (id, kind, state, client, fingerprint, group_id, attempt, "
+        "failures, crashes, created_ms, run_at_ms, finished_ms, result) "
+        "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "bbbbbiiiiiib", most);
+}
+
+void history_row(
+    struct rows *r, size_t row, const struct uuid *id, const struct uuid *group, const char *result)
+{
+    const int64_t now_ms = clock_now_ms();
+    rows_bytes(r, row, 0, id, sizeof *id);
+    rows_text(r, row, 1, "noop");
+    rows_text(r, row, 2, "bench");
+    rows_bytes(r, row, 3, fingerprint, sizeof fingerprint);
+    rows_bytes(r, row, 4, group, sizeof *group);
+    for (size_t k = 8; k <= 10; k++)
+        rows_int(r, row, k, now_ms);
+    rows_text(r, row, 11, result);
+}
+
 #define LIST                                                                                       \
     "seq_0_to_1023 s STRAIGHT_JOIN job j ON "                                                      \
     "j.id = SUBSTR(CAST(? AS BINARY), s.seq * 16 + 1, 16) AND s.seq < ?"
@@ -162,11 +185,7 @@ static struct completion completion_new(const struct options *o, size_t group)
                     : rows_new(m, "SELECT j.attempt FROM " LIST " FOR UPDATE SKIP LOCKED", "bi", 1),
         .drop = one ? rows_new(m, "DELETE FROM job WHERE id = ? AND 1 = ?", "bi", 1)
                     : rows_new(m, "DELETE j FROM " LIST, "bi", 1),
-        .history = rows_new(m,
-            "INSERT INTO job_history (id, kind, state, client, fingerprint, group_id, attempt, "
-            "failures, crashes, created_ms, run_at_ms, finished_ms, result) "
-            "VALUES (?, ?, 'done', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            "bbbbbiiiiiib", group)};
+        .history = history_new(m, group)};
 }
 
 static void completion_free(struct completion *c)
@@ -187,17 +206,8 @@ static void lock_group(struct completion *c, const struct uuid *ids)
 static void complete(struct completion *c, const struct uuid *ids, const char *result)
 {
     const struct uuid group_id = uuid_new();
-    const int64_t now_ms = clock_now_ms();
-    for (size_t i = 0; i < c->group; i++) {
-        rows_bytes(c->history, i, 0, &ids[i], sizeof *ids);
-        rows_text(c->history, i, 1, "noop");
-        rows_text(c->history, i, 2, "bench");
-        rows_bytes(c->history, i, 3, fingerprint, sizeof fingerprint);
-        rows_bytes(c->history, i, 4, &group_id, sizeof group_id);
-        for (size_t k = 8; k <= 10; k++)
-            rows_int(c->history, i, k, now_ms);
-        rows_text(c->history, i, 11, result);
-    }
+    for (size_t i = 0; i < c->group; i++)
+        history_row(c->history, i, &ids[i], &group_id, result);
     rows_send_list(c->drop, ids, c->group, c->group);
     rows_send(c->history, c->group);
 }

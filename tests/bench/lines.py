@@ -2,6 +2,7 @@
 import lines_bulk
 import lines_queue
 import lines_work
+import peers
 
 LINES = {
     "P1": lines_queue.accept,
@@ -17,4 +18,4 @@ LINES = {
     "P11": lines_work.scale,
     "P12": lines_queue.burst,
 }
-PEERS = {}
+PEERS = {"peers": peers.peers}
