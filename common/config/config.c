@@ -123,6 +123,9 @@ void config_free(struct config *c)
     free(c->products);
     free(c->templates);
     free(c->crl_folder);
+    free(c->audit.key);
+    free(c->audit.public);
+    free(c->audit.seals);
     for (size_t i = 0; i < c->issuer_count; i++) {
         free(c->issuers[i].name);
         free(c->issuers[i].certificate);
