@@ -45,7 +45,8 @@ static void add_wish(void *arg, const struct certificate *c)
     assert(i < ISSUERS_MOST);
     if (i == w->count)
         w->all[w->count++] = (struct wish){.issuer = c->issuer, .task = task};
-    w->all[i].is_urgent |= task->job->priority == JOB_PRIORITY_URGENT;
+    w->all[i].is_urgent |=
+        task->job->priority == JOB_PRIORITY_URGENT || c->reason == REASON_KEY_COMPROMISE;
 }
 
 static int by_issuer(const void *a, const void *b)

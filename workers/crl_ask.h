@@ -1,8 +1,8 @@
 /*
  * Every revocation asks for a CRL of its issuer, so that it is published soon: at most one job of
  * kind crl waits for each issuer, however many revocations, workers and brokers there are. It runs
- * config_issuer.crl_soon_ms later, with all that came meanwhile; what an urgent job revoked is
- * published at once. See crl_wanted in schema/003_services.sql.
+ * config_issuer.crl_soon_ms later, with all that came meanwhile; a compromised key, and what a job
+ * of priority 9 revoked, are published at once (D3). See crl_wanted in schema/003_services.sql.
  */
 #ifndef CERTQ_WORKERS_CRL_ASK_H
 #define CERTQ_WORKERS_CRL_ASK_H

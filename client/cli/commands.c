@@ -7,6 +7,7 @@ const struct group groups[] = {
     {"db", db_commands},
     {"key", key_commands},
     {"ca", ca_commands},
+    {"crl", crl_commands},
     {"submit", submit_commands},
     {"job", job_commands},
     {"queue", queue_commands},

@@ -66,9 +66,16 @@ static char *valid_certificate(struct worker *w)
     return id;
 }
 
+static struct ask without_haste(const char *id)
+{
+    struct ask a = revocation(id);
+    json_object_set_new(a.args, "reason", json_string("cessationOfOperation"));
+    return a;
+}
+
 static void revoke_it(struct worker *w, const char *id)
 {
-    AUTO_TEXT answer = run_one(w, KIND_REVOKE, revocation(id), NULL, NULL);
+    AUTO_TEXT answer = run_one(w, KIND_REVOKE, without_haste(id), NULL, NULL);
     assert_string_equal(answer, "done");
 }
 
@@ -203,7 +210,7 @@ static void test_a_burst_asks_once(void **state UNUSED)
     assert_int_equal(number(WAITING), 0); /* issuing and retrieving ask for nothing */
     const int64_t before = clock_now_ms();
     for (size_t i = 0; i < N - 2; i++)
-        asks[i] = revocation(ids[i]);
+        asks[i] = without_haste(ids[i]);
     AUTO(group) g = run_jobs(worker, lab.broker, KIND_REVOKE, asks, N - 2);
     size_t followups = 0;
     for (size_t i = 0; i < N - 2; i++) {
@@ -249,6 +256,17 @@ static void test_an_urgent_one_does_not_wait(void **state UNUSED)
     assert_int_equal(number(WAITING), 1);
     assert_int_equal(number("SELECT COUNT(*) FROM job WHERE kind = 'crl' AND priority = 9"), 1);
     assert_int_equal(entries(make_now(worker)), revocations());
+}
+
+static void test_a_compromised_key_is_urgent(void **state UNUSED)
+{
+    AUTO_TEXT id = valid_certificate(worker);
+    AUTO_TEXT answer = run_one(worker, KIND_REVOKE, revocation(id), NULL, NULL);
+    assert_string_equal(answer, "done");
+    assert_int_equal(number("SELECT COUNT(*) FROM job WHERE kind = 'crl' AND priority = 9"), 1);
+    assert_int_equal(number("SELECT urgent FROM crl_wanted"), 1);
+    assert_int_equal(entries(make_now(worker)), revocations());
+    assert_int_equal(number("SELECT urgent FROM crl_wanted"), 0);
 }
 
 /* A trigger for a CRL while one is being made: after its facts were read. */
@@ -399,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup(test_makers_take_turns, calm),
         cmocka_unit_test_setup(test_a_burst_asks_once, calm),
         cmocka_unit_test_setup(test_an_urgent_one_does_not_wait, calm),
+        cmocka_unit_test_setup(test_a_compromised_key_is_urgent, calm),
         cmocka_unit_test_setup(test_a_revocation_while_one_is_made, calm),
         cmocka_unit_test_setup(test_a_job_waits_for_those_who_count_on_it, calm),
         cmocka_unit_test_setup(test_a_job_that_is_gone_blocks_nobody, calm),

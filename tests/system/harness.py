@@ -165,14 +165,15 @@ class Stack:
     """A whole installation in a folder: keys, CA, schema, configuration; starts and ends processes."""
 
     def __init__(self, brokers=1, products=None, attempts=25, broker_extra="", log_level="info",
-                 issuers=("person-ca", "server-ca", "resident-ca"), folder=None, binlog=False, smtp_timeout="10s"):
+                 issuers=("person-ca", "server-ca", "resident-ca"), folder=None, binlog=False, smtp_timeout="10s",
+                 crl_soon="10s"):
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="certq-test-"))
         self.owns_folder = folder is None
         self.processes = []
         self.database = self.folder / "mariadb"
         self.products = products or SOURCE / "config" / "products"
         self.attempts, self.broker_extra, self.log_level = attempts, broker_extra, log_level
-        self.issuers, self.smtp_timeout = issuers, smtp_timeout
+        self.issuers, self.smtp_timeout, self.crl_soon = issuers, smtp_timeout, crl_soon
         self.smtp = 0
         self.catcher = None
         self.ports = [(free_port(), free_port(), free_port()) for _ in range(brokers)]
@@ -259,7 +260,8 @@ class Stack:
                                 for c, w, _ in self.ports)
             issuers = "\n".join(
                 f"  - {{name: {name}, certificate: ca/{name}.pem, key: ca/{name}.key, "
-                f"crl_url: 'http://crl.example.jp/crl/{name}.crl', crl_validity: 7d}}"
+                f"crl_url: 'http://crl.example.jp/crl/{name}.crl', crl_validity: 7d, "
+                f"crl_soon: {self.crl_soon}}}"
                 for name in self.issuers)
             self.config_path(i).write_text(CONFIG.format(
                 socket=self.socket, passwords=self.database / "passwords", name=f"broker-{i + 1}",

@@ -195,6 +195,30 @@ static int export_certificate(struct question *q, struct err *err)
     return 0;
 }
 
+static int show_crls(struct question *q, struct err *err)
+{
+    const struct config *c = q->worker->config;
+    const char *wanted = text_member(q, "issuer");
+    if (wanted && !config_issuer(c, wanted))
+        plan_refuse(q->plan, "not-found", "there is no issuer %.60s", wanted);
+    if (q->plan->refused)
+        return 0;
+    json_t *rows = json_array();
+    for (size_t i = 0; i < c->issuer_count; i++) {
+        const char *issuer = c->issuers[i].name;
+        if (!wanted || strcmp(wanted, issuer) == 0) {
+            json_t *row = json_pack("{s:s}", "issuer", issuer);
+            json_array_append_new(rows, row);
+            if (inspect_crl(&q->inspect, issuer, row, err)) {
+                json_decref(rows);
+                return -1;
+            }
+        }
+    }
+    plan_result(q->plan, json_pack("{s:s, s:o}", "now", clock_s(clock_now_ms()), "crls", rows));
+    return 0;
+}
+
 static int list_mails(struct question *q, struct err *err)
 {
     struct uuid certificate, after;
@@ -280,6 +304,7 @@ static const struct {
     int (*answer)(struct question *q, struct err *err);
     const char *members[9]; /* besides op */
 } questions[] = {
+    {"crl.show", show_crls, {"issuer"}},
     {"cert.list", list_certificates,
         {"product", "state", "subscriber", "email", "expiring", "limit", "after"}},
     {"cert.show", show_certificate, {"id", "serial"}},

@@ -259,6 +259,50 @@ int inspect_list_mails(
     return collect(i, &list, params, mail_object, ret, err);
 }
 
+static json_t *crl_object(const struct inspect *i UNUSED, const struct db_value *v)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "number", json_integer(v[0].integer));
+    json_object_set_new(o, "entries", json_integer(v[1].integer));
+    json_object_set_new(o, "bytes", json_integer(v[2].integer));
+    put_time(o, "this_update", &v[3]);
+    put_time(o, "next_update", &v[4]);
+    put_id(o, "job", &v[5]);
+    return o;
+}
+
+static json_t *asked_object(const struct inspect *i UNUSED, const struct db_value *v)
+{
+    json_t *asked = json_object();
+    put_id(asked, "job", &v[0]);
+    put_time(asked, "run_at", &v[1]);
+    json_object_set_new(asked, "urgent", json_boolean(v[2].integer));
+    return json_pack("{s:o}", "asked", asked);
+}
+
+int inspect_crl(const struct inspect *i, const char *issuer, json_t *ret, struct err *err)
+{
+    static const struct statement newest = {"inspect_crl",
+        "SELECT c.number, c.entries, CAST(LENGTH(c.der) + COALESCE((SELECT SUM(LENGTH(p.der)) FROM "
+        "crl_piece p WHERE p.issuer = c.issuer AND p.number = c.number), 0) AS SIGNED), "
+        "c.this_update_ms, c.next_update_ms, c.job FROM crl c WHERE c.issuer = ? "
+        "ORDER BY c.number DESC LIMIT 1",
+        "t", "iiiiib"};
+    static const struct statement asked = {"inspect_crl_asked",
+        "SELECT j.id, j.run_at_ms, w.urgent FROM crl_wanted w JOIN job j ON j.id = w.job "
+        "WHERE w.issuer = ?",
+        "t", "bii"};
+    const struct db_value param = db_text(issuer);
+    AUTO_TYPE(json, json_t) *newest_rows = NULL;
+    AUTO_TYPE(json, json_t) *asked_rows = NULL;
+    if (collect(i, &newest, &param, crl_object, &newest_rows, err) ||
+        collect(i, &asked, &param, asked_object, &asked_rows, err))
+        return -1;
+    json_object_update(ret, json_array_get(newest_rows, 0));
+    json_object_update(ret, json_array_get(asked_rows, 0));
+    return 0;
+}
+
 int inspect_find_mail(const struct inspect *i, const struct uuid *id, json_t **ret, struct err *err)
 {
     static const struct statement find = {

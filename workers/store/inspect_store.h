@@ -51,6 +51,11 @@ int inspect_succession(const struct inspect *i, const struct uuid *certificate, 
 /* The DER of a certificate, appended; nothing when it has none. */
 int inspect_read_der(
     const struct inspect *i, const struct uuid *id, struct buf *ret, struct err *err) MUST_USE;
+/*
+ * Adds to `ret` what there is of the newest CRL of an issuer (number, entries, bytes, this_update,
+ * next_update, job) and `asked` {job, run_at, urgent} where a job waits that revocations count on.
+ */
+int inspect_crl(const struct inspect *i, const char *issuer, json_t *ret, struct err *err) MUST_USE;
 int inspect_find_mail(
     const struct inspect *i, const struct uuid *id, json_t **ret, struct err *err) MUST_USE;
 int inspect_audit_of(
