@@ -1,4 +1,5 @@
-/* certq cert, mail, subscriber: what the domain's tables hold, asked through certq.inspect. */
+/* certq cert, mail, subscriber, contract: what the domain's tables hold, asked through
+ * certq.inspect. */
 #include "cli.h"
 #include "table.h"
 
@@ -243,5 +244,25 @@ static int subscriber_show(struct cli *cli, const struct args *args)
 const struct command subscriber_commands[] = {
     {"show", "ID|EMAIL", 1, 1, "Show a subscriber with applications and certificates", NULL,
         subscriber_options, subscriber_show},
+    {0},
+};
+
+/* ---- contract ---- */
+
+static int contract_show(struct cli *cli, const struct args *args)
+{
+    AUTO_TYPE(json, json_t) *result = NULL;
+    const char *id = args->values[0];
+    int status =
+        inspect(cli, json_pack("{s:s, s:s}", "op", "contract.show", "id", id), id, &result);
+    const json_t *contract = result ? json_object_get(result, "contract") : NULL;
+    if (!status)
+        record_print(cli, contract, zone_of(contract));
+    return status;
+}
+
+const struct command contract_commands[] = {
+    {"show", "ID", 1, 1, "Show a contract: contacts, requests, and what hangs on it", NULL, NULL,
+        contract_show},
     {0},
 };

@@ -51,6 +51,7 @@ void help_command(const struct group *group, const struct command *command);
 extern const struct command crl_commands[];
 extern const struct command db_commands[], key_commands[], ca_commands[], clock_commands[],
     submit_commands[], job_commands[], queue_commands[], worker_commands[], broker_commands[],
-    cert_commands[], mail_commands[], subscriber_commands[], product_commands[], scan_commands[];
+    cert_commands[], mail_commands[], subscriber_commands[], contract_commands[],
+    product_commands[], scan_commands[];
 
 #endif

@@ -16,6 +16,7 @@ const struct group groups[] = {
     {"cert", cert_commands},
     {"mail", mail_commands},
     {"subscriber", subscriber_commands},
+    {"contract", contract_commands},
     {"product", product_commands},
     {"scan", scan_commands},
     {"clock", clock_commands},

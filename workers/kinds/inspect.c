@@ -297,6 +297,32 @@ static int show_subscriber(struct question *q, struct err *err)
     return 0;
 }
 
+static int show_contract(struct question *q, struct err *err)
+{
+    struct uuid room;
+    const struct uuid *id = id_member(q, "id", &room);
+    AUTO_TYPE(json, json_t) *contract = NULL;
+    json_t *members = NULL;
+    if (!id)
+        plan_refuse(q->plan, "bad-request", "id: which contract?");
+    if (q->plan->refused)
+        return 0;
+    if (inspect_find_contract(&q->inspect, id, &contract, err))
+        return -1;
+    if (!contract) {
+        plan_refuse(q->plan, "not-found", "there is no contract %s", uuid_s(id));
+        return 0;
+    }
+    if (inspect_members_of(&q->inspect, id, &members, err))
+        return -1;
+    json_object_set_new(contract, "subscribers", members);
+    for (size_t i = 0; i < json_array_size(members); i++)
+        if (add_belongings(q, json_array_get(members, i), err))
+            return -1;
+    plan_result(q->plan, json_pack("{s:O}", "contract", contract));
+    return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -312,6 +338,7 @@ static const struct {
     {"mail.list", list_mails, {"to", "state", "certificate", "limit", "after"}},
     {"mail.show", show_mail, {"id"}},
     {"subscriber.show", show_subscriber, {"id", "email", "product"}},
+    {"contract.show", show_contract, {"id"}},
 };
 
 static bool is_member(const char *const *members, const char *name)

@@ -389,13 +389,72 @@ static json_t *application_object(const struct inspect *i UNUSED, const struct d
     return o;
 }
 
+#define APPLICATION_SELECT                                                                         \
+    "SELECT id, kind, state, created_ms, decided_ms, chargeable, charge_reason FROM application "
+
 int inspect_applications_of(
     const struct inspect *i, const struct uuid *subscriber, json_t **ret, struct err *err)
 {
     static const struct statement list = {"inspect_applications",
-        "SELECT id, kind, state, created_ms, decided_ms, chargeable, charge_reason "
-        "FROM application WHERE subscriber = ? ORDER BY id LIMIT 1000",
-        "b", "bttiiit"};
+        APPLICATION_SELECT "WHERE subscriber = ? ORDER BY id LIMIT 1000", "b", "bttiiit"};
     const struct db_value param = db_uuid(subscriber);
     return collect(i, &list, &param, application_object, ret, err);
+}
+
+/* ---- contracts ---- */
+
+static void put_json(json_t *o, const char *name, const struct db_value *v)
+{
+    json_t *value = v->type == DB_NULL
+                        ? NULL
+                        : json_loadb((const char *)v->bytes.data, v->bytes.length, 0, NULL);
+    json_object_set_new(o, name, value ? value : json_object());
+}
+
+static json_t *contract_object(const struct inspect *i, const struct db_value *v)
+{
+    json_t *o = json_object();
+    put_id(o, "contract", &v[0]);
+    put_text(o, "product", &v[1]);
+    put_zone(i, o, &v[1]);
+    put_text(o, "state", &v[2]);
+    put_time(o, "created", &v[3]);
+    put_time(o, "ended", &v[4]);
+    put_int(o, "reissues", &v[5]);
+    put_json(o, "account", &v[6]);
+    put_json(o, "contacts", &v[7]);
+    return o;
+}
+
+int inspect_find_contract(
+    const struct inspect *i, const struct uuid *id, json_t **ret, struct err *err)
+{
+    static const struct statement find = {"inspect_contract",
+        "SELECT c.id, c.product, c.state, c.created_ms, c.ended_ms, c.reissues, c.account, (SELECT "
+        "JSON_OBJECTAGG(t.role, JSON_COMPACT(t.profile)) FROM contact t WHERE t.contract = c.id) "
+        "FROM contract c WHERE c.id = ?",
+        "b", "bttiiitt"};
+    static const struct statement list = {"inspect_contract_applications",
+        APPLICATION_SELECT "WHERE contract = ? ORDER BY id LIMIT 1000", "b", "bttiiit"};
+    const struct db_value param = db_uuid(id);
+    AUTO_TYPE(json, json_t) *found = NULL;
+    json_t *applications = NULL;
+    if (collect(i, &find, &param, contract_object, &found, err))
+        return -1;
+    if (!json_array_size(found))
+        return 0;
+    if (collect(i, &list, &param, application_object, &applications, err))
+        return -1;
+    *ret = json_incref(json_array_get(found, 0));
+    json_object_set_new(*ret, "applications", applications);
+    return 0;
+}
+
+int inspect_members_of(
+    const struct inspect *i, const struct uuid *contract, json_t **ret, struct err *err)
+{
+    static const struct statement list = {"inspect_members",
+        SUBSCRIBER_SELECT "WHERE contract = ? ORDER BY id LIMIT 1000", "b", "btttittiit"};
+    const struct db_value param = db_uuid(contract);
+    return collect(i, &list, &param, subscriber_object, ret, err);
 }

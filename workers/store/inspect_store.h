@@ -65,5 +65,12 @@ int inspect_find_subscribers(const struct inspect *i, const struct uuid *id, con
     const char *product, json_t **ret, struct err *err) MUST_USE;
 int inspect_applications_of(
     const struct inspect *i, const struct uuid *subscriber, json_t **ret, struct err *err) MUST_USE;
+/* {contract, product, state, created, ended, reissues, account, contacts, applications: its own}.
+ */
+int inspect_find_contract(
+    const struct inspect *i, const struct uuid *id, json_t **ret, struct err *err) MUST_USE;
+/* Its subscribers: [{subscriber, …}] as inspect_find_subscribers gives them. */
+int inspect_members_of(
+    const struct inspect *i, const struct uuid *contract, json_t **ret, struct err *err) MUST_USE;
 
 #endif
