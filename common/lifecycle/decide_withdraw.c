@@ -32,6 +32,7 @@ struct withdrawal {
     struct application *application; /* its own */
     const struct policy_reason *reason;
     const char *note;
+    const struct person *person; /* as recorded now */
 };
 
 /* --- what ends --- */
@@ -79,6 +80,20 @@ static json_t *end_certificates(const struct withdrawal *w, struct plan *plan)
     return list;
 }
 
+static bool mail(const struct withdrawal *w, enum policy_mail event, struct plan *plan)
+{
+    struct mail_order order = {.event = event,
+        .policy = w->policy,
+        .aggregate = w->aggregate,
+        .application = w->application,
+        .person = w->person,
+        .note = w->application->note,
+        .spares_subscriber = w->reason->is_silent};
+    const size_t before = plan->followup_count;
+    mail_plan(w->d, &order, plan);
+    return plan->followup_count > before;
+}
+
 /* From here on nothing can fail. */
 static void apply(const struct withdrawal *w, json_t *result, struct plan *plan)
 {
@@ -95,6 +110,7 @@ static void apply(const struct withdrawal *w, json_t *result, struct plan *plan)
     if (!w->reason->is_silent)
         revocation_mails(
             w->d, w->policy, w->aggregate, w->reason->is_urgent ? JOB_PRIORITY_URGENT : 0, plan);
+    mail(w, MAIL_WITHDRAWN, plan);
 }
 
 /* --- receiving --- */
@@ -110,21 +126,13 @@ static struct application *attach(struct withdrawal *w)
 }
 
 /* To the organisation (the policy's recipients); a silent reason never reaches the subscriber. */
-static bool acknowledge(const struct withdrawal *w, const struct person *person, struct plan *plan)
+static bool acknowledge(const struct withdrawal *w, struct plan *plan)
 {
-    struct mail_order mail = {.event = MAIL_REQUEST_RECEIVED,
-        .policy = w->policy,
-        .aggregate = w->aggregate,
-        .application = w->application,
-        .person = person,
-        .spares_subscriber = w->reason->is_silent};
-    const size_t before = plan->followup_count;
-    if (w->policy->withdraw.acknowledge == ACKNOWLEDGE_MAIL)
-        mail_plan(w->d, &mail, plan);
-    return plan->followup_count > before;
+    return w->policy->withdraw.acknowledge == ACKNOWLEDGE_MAIL &&
+           mail(w, MAIL_REQUEST_RECEIVED, plan);
 }
 
-static void receive(struct withdrawal *w, const struct person *person, struct plan *plan)
+static void receive(struct withdrawal *w, struct plan *plan)
 {
     const bool waits = w->policy->withdraw.confirm != CONFIRM_NONE;
     json_t *result = json_object();
@@ -132,7 +140,7 @@ static void receive(struct withdrawal *w, const struct person *person, struct pl
     json_object_set_new(result, "application", json_uuid(&w->application->id));
     json_object_set_new(result, "subscriber", json_uuid(&w->aggregate->subscriber.id));
     json_object_set_new(result, "state", json_string("received"));
-    json_object_set_new(result, "acknowledged", json_boolean(acknowledge(w, person, plan)));
+    json_object_set_new(result, "acknowledged", json_boolean(acknowledge(w, plan)));
     plan_audit(plan, "withdrawal.received", &w->aggregate->subscriber.id,
         json_pack("{s:o, s:s, s:s?}", "application", json_uuid(&w->application->id), "reason",
             w->reason->word, "note", w->note));
@@ -184,14 +192,33 @@ int decide_withdraw(const struct decision *d, const struct withdraw_request *r,
         return 0;
     if (person_now(aggregate, &person, err))
         return -1;
-    receive(&w, &person, plan);
+    w.person = &person;
+    receive(&w, plan);
     return 0;
 }
 
 /* --- an operator's word --- */
 
-static int approve(const struct approval *a, struct plan *plan, struct err *err)
+static void approve(struct withdrawal *w, const struct approval *a, struct plan *plan)
 {
+    if (!state_is_open(a->d, a->aggregate, plan) ||
+        !approval_confirmed(a, (enum policy_confirm)a->policy->withdraw.confirm, -1, plan))
+        return;
+    json_t *result = json_pack("{s:s}", "state", "withdrawn");
+    approval_record(a);
+    apply(w, result, plan);
+    approval_finish(a, result, plan);
+}
+
+static void reject(const struct approval *a, struct plan *plan)
+{
+    approval_record(a);
+    approval_finish(a, json_pack("{s:s}", "state", "rejected"), plan);
+}
+
+int withdraw_decided(const struct approval *a, struct plan *plan, struct err *err)
+{
+    AUTO_PERSON person = {0};
     AUTO_TYPE(json, json_t) *request =
         a->application->request ? json_loads(a->application->request, 0, NULL) : NULL;
     const char *word = json_text_at(request, "reason");
@@ -200,24 +227,15 @@ static int approve(const struct approval *a, struct plan *plan, struct err *err)
         .aggregate = a->aggregate,
         .application = a->application,
         .reason = word ? policy_reason(&a->policy->withdraw.reasons, word) : NULL,
-        .note = json_text_at(request, "note")};
+        .note = json_text_at(request, "note"),
+        .person = &person};
     if (!w.reason)
         return approval_damaged(a, "reason that the policy knows", err);
-    if (!state_is_open(a->d, a->aggregate, plan) ||
-        !approval_confirmed(a, a->policy->withdraw.confirm, -1, plan))
-        return 0;
-    json_t *result = json_pack("{s:s}", "state", "withdrawn");
-    approval_record(a);
-    apply(&w, result, plan);
-    approval_finish(a, result, plan);
-    return 0;
-}
-
-int withdraw_decided(const struct approval *a, struct plan *plan, struct err *err)
-{
+    if (person_now(a->aggregate, &person, err))
+        return -1;
     if (a->r->is_approved)
-        return approve(a, plan, err);
-    approval_record(a);
-    approval_finish(a, json_pack("{s:s}", "state", "rejected"), plan);
+        approve(&w, a, plan);
+    else
+        reject(a, plan);
     return 0;
 }
