@@ -121,11 +121,13 @@ static bool is_kind(const struct application *a, const char *kind)
     return strcmp(a->kind, kind) == 0;
 }
 
-/* A change has a mail of its own, a correction a document; what exists already was not refused. */
+/* Changes and withdrawals have mails of their own, a correction a document; what exists already was
+ * not refused. */
 static bool is_told(const struct approval *a)
 {
     const struct application *row = a->application;
-    if (a->r->is_approved || is_kind(row, "change") || is_kind(row, "correct"))
+    if (a->r->is_approved || is_kind(row, "change") || is_kind(row, "withdraw") ||
+        is_kind(row, "correct"))
         return false;
     return is_kind(row, "revoke") || !a->certificate ||
            a->certificate->state == CERTIFICATE_CANCELLED;
@@ -133,10 +135,12 @@ static bool is_told(const struct approval *a)
 
 static void mail_rejected(const struct approval *a, struct plan *plan)
 {
+    const struct application *own =
+        a->certificate ? aggregate_application(a->aggregate, &a->certificate->application) : NULL;
     AUTO_PERSON person = {0};
     struct err err = {0};
     if (uuid_is_zero(&a->aggregate->subscriber.id) ||
-        person_of_rows(a->aggregate, a->application, &person, &err))
+        person_of_rows(a->aggregate, own ? own : a->application, &person, &err))
         return;
     const struct mail_order mail = {.event = MAIL_REJECTED,
         .policy = a->policy,
@@ -144,8 +148,7 @@ static void mail_rejected(const struct approval *a, struct plan *plan)
         .application = a->application,
         .certificate = a->certificate,
         .person = &person,
-        .note = a->r->note,
-        .spares_subscriber = is_kind(a->application, "withdraw")}; /* the organisation asked */
+        .note = a->r->note};
     mail_plan(a->d, &mail, plan);
 }
 

@@ -183,11 +183,11 @@ void change_subscriber(struct change_case *k, json_t *result, struct plan *plan)
     if (is_grave(k))
         json_object_set_new(result, "revoked", end_present(k, plan));
     profile_set(k->policy, k->aggregate, k->after.profile, &k->unit_key);
-    revocation_mails(k->d, k->policy, k->aggregate, 0, plan);
     json_t *made = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(
             made, is_reissue ? replace(k, concerned[i], plan) : apply_anew(k, concerned[i], plan));
+    revocation_mails(k->d, k->policy, k->aggregate, 0, plan); /* they tell of the new ones */
     if (n)
         json_object_set_new(result, "certificates", made);
     else

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "lifecycle/decide_certificate.h"
 #include "lifecycle/decide_credentials.h"
+#include "lifecycle/decide_mail.h"
 
 #include <string.h>
 
@@ -115,6 +116,20 @@ static const char *apply(const struct decision *d, const struct password_request
     }
 }
 
+/* The owner hears of a reset, whoever asked for it at the counter (D7). */
+static void mail_reset(const struct decision *d, const struct policy *policy,
+    const struct aggregate *a, struct plan *plan)
+{
+    const struct application none = {0};
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    if (person_of_rows(a, &none, &person, &err))
+        return;
+    const struct mail_order mail = {
+        .event = MAIL_PASSWORD_RESET, .policy = policy, .aggregate = a, .person = &person};
+    mail_plan(d, &mail, plan);
+}
+
 /* The hash was compared outside the transaction: is it still the one that counts? */
 static bool is_current(const struct password_request *r, const struct subscriber *s)
 {
@@ -159,5 +174,7 @@ int decide_password(const struct decision *d, const struct password_request *r,
     json_object_set_new(result, "subscriber", json_uuid(&s->id));
     json_object_set_new(result, "state", json_string(state));
     plan_result(plan, result);
+    if (r->procedure == PROC_PASSWORD_RESET)
+        mail_reset(d, policy, aggregate, plan);
     return 0;
 }

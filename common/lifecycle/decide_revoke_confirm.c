@@ -3,6 +3,7 @@
 #include "base/job.h"
 #include "lifecycle/decide_approval.h"
 #include "lifecycle/decide_grant.h"
+#include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_succession.h"
 
 #include <string.h>
@@ -44,6 +45,24 @@ static bool is_waiting(const struct aggregate *a, const struct certificate *c, s
     return false;
 }
 
+static void mail_accepted(const struct decision *d, const struct policy *policy,
+    const struct aggregate *a, const struct application *row, const struct certificate *c,
+    struct plan *plan)
+{
+    const struct application *own = aggregate_application(a, &c->application);
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    if (!own || person_of_rows(a, own, &person, &err))
+        return;
+    const struct mail_order mail = {.event = MAIL_REVOCATION_ACCEPTED,
+        .policy = policy,
+        .aggregate = a,
+        .application = row,
+        .certificate = c,
+        .person = &person};
+    mail_plan(d, &mail, plan);
+}
+
 void confirmation_ask(const struct decision *d, const struct revoke_request *r,
     const struct policy *policy, struct aggregate *a, struct certificate *c, struct plan *plan)
 {
@@ -65,6 +84,7 @@ void confirmation_ask(const struct decision *d, const struct revoke_request *r,
         json_pack("{s:o, s:s, s:s?}", "application", json_uuid(&row->id), "reason", r->reason,
             "note", r->note));
     plan_result(plan, result);
+    mail_accepted(d, policy, a, row, c, plan);
 }
 
 /* The operator's word for what was asked; the requester's own where it is one of the policy's. */

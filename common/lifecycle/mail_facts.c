@@ -332,6 +332,7 @@ static void tell_changed(const struct letter *l)
     say(l, "to_old", l->to->when == WHEN_OLD);
     say(l, "reissue", effect == EFFECT_REISSUE);
     say(l, "new_application", effect == EFFECT_NEW_APPLICATION);
+    say(l, "code_follows", effect != EFFECT_NEVER && l->o->policy->code.is_used);
     say(l, "free", effect == EFFECT_REISSUE && is_free);
     say(l, "charged", effect == EFFECT_NEW_APPLICATION && !is_free);
     if (c && c->state == CERTIFICATE_REVOKED) {

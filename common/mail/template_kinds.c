@@ -40,7 +40,7 @@ static const struct template_kind kinds[TEMPLATE_KINDS] = {
         "service name about applied_on completed_on reference serial revoked_on help"},
     {"change-completed",
         ALL "about applied_on completed_on reference to_old changes label old_serial "
-            "old_revoked_on reissue new_application free charged",
+            "old_revoked_on reissue new_application code_follows free charged",
         "service name applied_on completed_on label help"},
     {"change-rejected", ALL "about applied_on reference changes label note",
         "service name applied_on label note help"},
