@@ -2,6 +2,7 @@
 #include "lifecycle/decide_approval.h"
 #include "lifecycle/decide_device.h"
 #include "lifecycle/decide_grant.h"
+#include "lifecycle/decide_state.h"
 
 static void reject(const struct approval *a, struct plan *plan)
 {
@@ -16,6 +17,8 @@ static int approve(const struct approval *a, struct plan *plan, struct err *err)
     AUTO_GRANT grant = {0};
     AUTO_BUF spki = {0};
     struct request_key key = {0};
+    if (!state_is_open(a->d, a->aggregate, plan))
+        return 0;
     if (person_of_rows(a->aggregate, a->application, &person, err))
         return -1;
     const json_t *stored = json_object_get(person.request, "key");

@@ -7,6 +7,21 @@
 
 #include <string.h>
 
+/*
+ * The address recorded now, which a change may have replaced since the application was made; NULL:
+ * the one of the application counts (B10), or the mail is about the change itself.
+ */
+static char *present_address(
+    const struct mail_order *o, const struct policy_recipient *to, const char *path)
+{
+    const char *profile = o->aggregate->subscriber.profile;
+    if (to->when != WHEN_CURRENT || o->policy->credentials.email != AGE_CURRENT || !profile)
+        return NULL;
+    AUTO_TYPE(json, json_t) *present = json_loads(profile, 0, NULL);
+    const char *found = json_text_at(present, path);
+    return found && found[0] ? mem_text(found) : NULL;
+}
+
 /* The address as it was given: letters may matter in a local part, whatever we look up by. */
 static char *address_of(const struct mail_order *o, const struct policy_recipient *to)
 {
@@ -20,8 +35,11 @@ static char *address_of(const struct mail_order *o, const struct policy_recipien
         (to->party == PARTY_CONTACT || to->party == PARTY_ACCOUNT)) {
         found = o->address_before;
     } else if (to->party == PARTY_SUBSCRIBER || to->party == PARTY_ORGANISATION) {
-        found = p ? person_value(p, to->party == PARTY_SUBSCRIBER ? "email" : "organisation.email")
-                  : NULL;
+        const char *path = to->party == PARTY_SUBSCRIBER ? "email" : "organisation.email";
+        char *present = present_address(o, to, path);
+        if (present)
+            return present;
+        found = p ? person_value(p, path) : NULL;
     } else if (contact) {
         found = contact->email;
     } else if (to->party == PARTY_ACCOUNT && o->aggregate->contract) {

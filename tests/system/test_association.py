@@ -201,6 +201,16 @@ class Association(StackCase):
         shown = self.stack.certq_json("subscriber", "show", who.id)[0]
         self.assertEqual(shown["email"], who.email)
 
+    def test_one_word_counts(self):
+        """Two operators at once: one of them has decided (I11)."""
+        who, certificate, _ = self.member()
+        asked = self.done(who.change({"email": f"new-{who.email}"}, paper("2026-04-01")))["application"]
+        jobs = [self.client.submit("decide", {"subject": asked, "decision": word, "operator": "desk-1"})
+                for word in ("approve", "reject", "approve")]
+        answers = [self.client.done(job) for job in jobs]
+        self.assertEqual(sorted(a["state"] for a in answers), ["done", "refused", "refused"], answers)
+        self.assertEqual({a["error"]["code"] for a in answers if a["state"] == "refused"}, {"not-awaiting"})
+
     def test_a4_an_address_that_is_taken(self):
         one, _, _ = self.member()
         two, _, _ = self.member()

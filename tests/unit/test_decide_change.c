@@ -329,6 +329,49 @@ static void test_record_at_once(void **state)
     assert_int_equal(w->plan.followup_count, 0);
 }
 
+/* What is mailed later goes to the address that is recorded then. */
+static void test_mail_to_the_present_address(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = NULL;
+    AUTO_TYPE(json, json_t) *args = json_of(HANAKO);
+    struct ask how = {.args = "{'user_id': 'user01', 'password': 1, 'csr': 'x'}",
+        .fits = true,
+        .code = "",
+        .request = 'a'};
+    assert_int_equal(issue_json(w, &a, args, HASH, NULL), 0);
+    assert_string_equal(retrieve(w, a, how), "done");
+    assert_string_equal(change_of(w, a, "subscriber", "{'email': 'H2@example.jp'}", STAFF), "done");
+    AUTO_TEXT text = mem_printf("{'certificate': '%s', 'reason': 'superseded', 'by': " STAFF "}",
+        uuid_s(&a->certificates[0]->id));
+    AUTO_TYPE(json, json_t) *request = json_of(text);
+    struct decision d = decision(w);
+    struct revoke_request r;
+    assert_true(revoke_read(&d, request, &r, &w->plan));
+    assert_int_equal(decide_revoke(&d, &r, policy_set_find(w->set, "online-banking"), a,
+                         a->certificates[0], &w->plan, &w->err),
+        0);
+    AUTO_TEXT to = mails_to(&w->plan);
+    assert_string_equal(to, "H2@example.jp");
+}
+
+/* A4: both addresses hear of it, the code goes to the new one. */
+static void test_who_is_told(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "association");
+    changed(w, a, "{'email': 'new@example.jp'}");
+    const json_t *told = mail_of(w, "change-completed");
+    assert_non_null(told);
+    AUTO_TEXT to = mails_to(&w->plan);
+    assert_non_null(strstr(to, "Taro@Example.jp new@example.jp"));
+    assert_string_equal(
+        json_text_at(mail_of(w, "certificate-code"), "recipient"), "new@example.jp");
+    changed(w, a, "{'department': 'x'}");
+    AUTO_TEXT once = mails_to(&w->plan);
+    assert_string_equal(once, "new@example.jp");
+}
+
 /* --- C1 to C3: contacts and account of a contract --- */
 
 static const char *change_contract(struct world *w, struct aggregate *a, const char *changes)
@@ -348,6 +391,8 @@ static void test_c2_contact(void **state)
     assert_string_equal(result_text(w, "state"), "awaiting-review");
     assert_string_equal(c->contacts[ROLE_TECHNICAL].email, "t@example.jp");
     assert_string_equal(decide_last(w, c->own, "approve"), "done");
+    AUTO_TEXT to = mails_to(&w->plan);
+    assert_string_equal(to, "t@example.jp t2@example.jp r@example.jp"); /* old and new */
     assert_string_equal(c->contacts[ROLE_TECHNICAL].email, "t2@example.jp");
     assert_false(c->contacts[ROLE_TECHNICAL].wants_notice);
     assert_int_not_equal(c->contacts[ROLE_TECHNICAL].row, ROW_STORED);
@@ -363,6 +408,7 @@ static void test_c2_rejected(void **state)
     assert_string_equal(
         change_contract(w, a, "{'contacts.technical.email': 't2@example.jp'}"), "done");
     assert_string_equal(decide_last(w, a->contract->own, "reject"), "done");
+    assert_non_null(mail_of(w, "change-rejected"));
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
     free_server(a);
 }
@@ -375,6 +421,8 @@ static void test_c3_account(void **state)
     assert_string_equal(result_text(w, "state"), "done");
     assert_true(json_is_true(json_object_get(w->plan.result, "confirm_on_screen")));
     assert_non_null(strstr(a->contract->account, "o2@example.jp"));
+    AUTO_TEXT to = mails_to(&w->plan);
+    assert_string_equal(to, "otp@example.jp o2@example.jp");
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
     free_server(a);
 }
@@ -450,6 +498,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_b6_all_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_decided_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_record_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_mail_to_the_present_address, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c2_contact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c2_rejected, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c3_account, set_up, tear_down),
