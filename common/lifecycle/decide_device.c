@@ -9,7 +9,8 @@ const char *device_read(
     const json_t *args, const struct policy *policy, bool is_needed, struct plan *plan)
 {
     const char *device = args_text(args, "device", DEVICE_MOST, plan);
-    const bool is_given = json_object_get(args, "device") != NULL;
+    const json_t *given = json_object_get(args, "device");
+    const bool is_given = given && !json_is_null(given);
     if (policy->unit.device == DEVICE_NONE && is_given)
         plan_bad_field(plan, "device", "%s knows no devices", policy->name);
     else if (!is_given && is_needed && policy->issue.supersedes_other_device)

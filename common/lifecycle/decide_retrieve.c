@@ -1,6 +1,7 @@
 #include "lifecycle/decide_retrieve.h"
 
 #include "base/clock.h"
+#include "lifecycle/decide_device.h"
 #include "lifecycle/decide_grant.h"
 #include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_succession.h"
@@ -123,6 +124,7 @@ static int issue(const struct decision *d, const struct proven *who, struct cert
     if (!plan->refused) {
         issuance_apply(d, c, &issuance, key);
         succession_complete(d, policy, a, application, plan);
+        device_supersede(d, policy, a, c, plan);
         finish(d, a, c, "certificate.issued", plan);
         mail_issued(d, policy, a, application, c, &person, plan);
     }
