@@ -197,6 +197,15 @@ static bool touches(const struct change_case *k, enum policy_place place, int ro
     return false;
 }
 
+/* The last that fell with it; NULL: none. */
+static const struct certificate *revoked_now(const struct change_case *k)
+{
+    for (size_t i = k->aggregate->certificate_count; i-- > 0;)
+        if (uuid_equal(&k->aggregate->certificates[i]->revoked_by, &k->d->job))
+            return k->aggregate->certificates[i];
+    return NULL;
+}
+
 /* role: the contact concerned, -1: it is about no contact. */
 static void mail(const struct change_case *k, enum policy_mail event, int role, const char *old,
     struct plan *plan)
@@ -205,10 +214,14 @@ static void mail(const struct change_case *k, enum policy_mail event, int role, 
         .policy = k->policy,
         .aggregate = k->aggregate,
         .application = k->application,
-        .person = &k->after,
-        .before = &k->before,
+        .person = k->is_of_contract ? NULL : &k->after,
+        .before = k->is_of_contract ? NULL : &k->before,
         .role = role < 0 ? ROLE_REGISTERED : (enum policy_role)role,
-        .address_before = old};
+        .address_before = old,
+        .changed = k->changes,
+        .certificate = revoked_now(k),
+        .effect = k->led_to,
+        .note = k->note};
     mail_plan(k->d, &order, plan);
 }
 
@@ -272,6 +285,7 @@ static json_t *result_of(const struct change_case *k, const char *state)
 static json_t *complete(struct change_case *k, struct plan *plan)
 {
     json_t *result = result_of(k, "done");
+    k->led_to = strcmp(change_follow_up(k), "none") != 0 ? k->effect : EFFECT_NEVER;
     if (k->rule && k->rule->confirms_on_screen)
         json_object_set_new(result, "confirm_on_screen", json_true());
     if (k->is_of_contract)
@@ -370,6 +384,7 @@ int change_decided(const struct approval *a, struct plan *plan, struct err *err)
         .aggregate = a->aggregate,
         .is_of_contract = !uuid_is_zero(&a->application->contract),
         .application = a->application,
+        .note = a->r->note,
         .was_reviewed = true};
     int result = look_again(&k, a, plan, err);
     if (!result && !plan->refused && a->r->is_approved)
@@ -397,6 +412,7 @@ void change_ride(const struct decision *d, const struct policy *policy, struct a
         .policy = policy,
         .aggregate = a,
         .is_of_contract = true,
+        .note = application->note,
         .application = application};
     k.before.profile = contract_state(a->contract);
     k.after.profile = profile_merge(k.before.profile, changes);

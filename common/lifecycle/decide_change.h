@@ -57,6 +57,8 @@ struct change_case {
     bool was_reviewed;
     struct grant grant;              /* of what it leads to; owned */
     struct application *application; /* the change's own, once it is attached */
+    enum policy_effect led_to;       /* once it is done; never: nothing */
+    const char *note;                /* of an operator's word; NULL: none */
 };
 /* --- of a subscriber (decide_change_subscriber.c) --- */
 

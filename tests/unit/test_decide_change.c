@@ -365,6 +365,10 @@ static void test_who_is_told(void **state)
     assert_non_null(told);
     AUTO_TEXT to = mails_to(&w->plan);
     assert_non_null(strstr(to, "Taro@Example.jp new@example.jp"));
+    assert_string_equal(json_text_at(told, "facts.changes.0.label"), "電子メールアドレス");
+    assert_string_equal(json_text_at(told, "facts.reissue"), "yes");
+    assert_string_equal(json_text_at(told, "facts.free"), "yes");
+    assert_non_null(json_text_at(told, "facts.old_revoked_on"));
     assert_string_equal(
         json_text_at(mail_of(w, "certificate-code"), "recipient"), "new@example.jp");
     changed(w, a, "{'department': 'x'}");
