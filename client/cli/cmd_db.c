@@ -1,5 +1,6 @@
 /* certq db: the schema. */
 #include "cli.h"
+#include "cmd_restored.h"
 #include "people.h"
 #include "table.h"
 
@@ -132,6 +133,29 @@ static int show_status(struct cli *cli, const struct args *args)
     return is_complete(rows) ? 0 : EXIT_REFUSED;
 }
 
+static int restored(struct cli *cli, const struct args *args)
+{
+    struct err err = {0};
+    AUTO(db) db = NULL;
+    int status = cli_config(cli);
+    if (status)
+        return status;
+    if (open_database(cli, &db, &err) || choose_database(db, cli->config->database.name, &err) ||
+        migrate_check(db, SCHEMA_NUMBER, &err))
+        return cli_error(cli, "db restored", &err);
+    return db_restored(cli, args, db);
+}
+
+static const struct option restored_options[] = {
+    {"--yes", OPTION_FLAG, NULL, "do it; without it only tell what would be done"},
+    {"--operator", OPTION_VALUE, "NAME", "who does this, for the audit [your login]"},
+    {"--crl-folder", OPTION_VALUE, "FOLDER", "where the newest CRLs are [crl_folder]"},
+    {"--without-crl", OPTION_FLAG, NULL, "go on for an issuer of which there is no CRL"},
+    {"--seals", OPTION_VALUE, "FILE", "the seals outside the database [audit: seals]"},
+    {"--no-seals", OPTION_FLAG, NULL, "they are lost too"},
+    {0},
+};
+
 const struct command db_commands[] = {
     {"migrate", NULL, 0, 0, "Bring the database to this program's schema",
         "Makes the database when there is none, applies the schema files that are missing, and\n"
@@ -140,5 +164,11 @@ const struct command db_commands[] = {
         schema_option, migrate},
     {"status", NULL, 0, 0, "Show which schema files are applied",
         "Exit status 1 when one is missing, broken or changed.\n", schema_option, show_status},
+    {"restored", NULL, 0, 0, "After a backup was restored without binary logs",
+        "Run it before any broker or worker starts. Takes in the newest published CRLs, so that\n"
+        "nothing is un-revoked; draws codes and serial numbers of certificates not yet issued\n"
+        "anew, so that none is given twice; holds the queues, mail among them, until you have\n"
+        "looked; and writes it down in the audit. docs/operations.md tells the whole procedure.\n",
+        restored_options, restored},
     {0},
 };

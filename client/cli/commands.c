@@ -19,6 +19,7 @@ const struct group groups[] = {
     {"contract", contract_commands},
     {"product", product_commands},
     {"scan", scan_commands},
+    {"audit", audit_commands},
     {"clock", clock_commands},
     {0},
 };

@@ -188,8 +188,14 @@ static int load(
     for (size_t i = 0; i < count; i++)
         if (check_is_ca(chain[i], paths[0], err))
             return err_context(err, "certificate %zu", i + 1);
-    if (take_chain(s, chain, count, paths[0], err) || take_certificate(s, paths[0], err) ||
-        issuer_read_key(paths[1], &s->key, err))
+    if (take_chain(s, chain, count, paths[0], err) || take_certificate(s, paths[0], err))
+        return -1;
+    if (!paths[1]) {
+        s->key = X509_get_pubkey(s->certificate);
+        return s->key ? choose_algorithm(s, paths[0], err)
+                      : not_fit(err, paths[0], "its public key cannot be read");
+    }
+    if (issuer_read_key(paths[1], &s->key, err))
         return -1;
     return prepare_signing(s, paths[1], err);
 }
@@ -278,6 +284,8 @@ int issuer_sign(struct issuer *s, struct bytes message, struct buf *ret, struct 
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned digest_length = 0;
     size_t length = s->signature_most;
+    if (!s->signing)
+        return err_set(err, ERR_FATAL, NULL, "the issuer was loaded without its key");
     uint8_t *to = buf_reserve(ret, length);
     if (EVP_Digest(message.data, message.length, digest, &digest_length, s->md, NULL) != 1 ||
         EVP_PKEY_sign(s->signing, to, &length, digest, digest_length) != 1)

@@ -21,7 +21,8 @@ struct evp_md_st;
  * `certificate_path`: PEM, the issuing CA first, then the certificates above it, root last or left
  * out. `key_path`: PEM, not encrypted, refused when group or others may read it. Refuses (input) a
  * key that is not the certificate's, a certificate that is no CA or may not sign certificates and
- * CRLs (RFC 5280 4.2.1.3, 4.2.1.9), a chain in which one does not sign the one before.
+ * CRLs (RFC 5280 4.2.1.3, 4.2.1.9), a chain in which one does not sign the one before. Without
+ * `key_path` (NULL) it verifies and does not sign (issuer_sign fails).
  */
 int issuer_load(const char *certificate_path, const char *key_path, struct issuer **ret,
     struct err *err) MUST_USE;

@@ -140,6 +140,7 @@ fingerprint_key: keys/fingerprint.keys
 products: {products}
 templates: {source}/config/templates
 crl_folder: crl
+audit: {{key: keys/audit.key, public: keys/audit.pem, seals: audit.seals}}
 issuers:
 {issuers}
 mail:
@@ -197,7 +198,7 @@ class Stack:
         self.mariadb("start")
         self.write_config()
         for kind, name in (("intake", "intake.key"), ("codes", "codes.keys"),
-                           ("fingerprint", "fingerprint.keys")):
+                           ("fingerprint", "fingerprint.keys"), ("audit", "audit.key")):
             if not (self.folder / "keys" / name).exists():
                 self.certq("key", "generate", kind, self.folder / "keys" / name)
         if not (self.folder / "ca").exists():
