@@ -11,7 +11,7 @@ import re
 import subprocess
 import unittest
 
-from harness import SOURCE, SUBSCRIBER, Stack, make_key_and_csr, until
+from harness import SOURCE, SUBSCRIBER, Stack, make_key_and_csr, new_id, until
 
 OPERATOR = {"role": "operator", "operator": "desk-1", "name": "受付 〇〇"}
 KINDS = "issue,decide,lookup,retrieve,reissue,revoke,crl,inspect,noop"
@@ -43,6 +43,18 @@ def dates(pem):
     out = openssl("x509", "-noout", "-dates", "-dateopt", "iso_8601",
                   stdin=pem.encode()).stdout.decode()
     return tuple(line.partition("=")[2] for line in out.splitlines())
+
+
+def signed(folder, key, pem, kind, certificate, args):
+    """(job id, args with a signature by that key), as docs/protocol.md says."""
+    job = new_id()
+    canonical = json.dumps(args, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    path = folder / f"signer-{job}.pem"
+    path.write_text(pem)
+    der = openssl("cms", "-sign", "-binary", "-md", "sha256", "-outform", "DER", "-signer", path, "-inkey", key,
+                  stdin=f"certq {kind} {certificate} {job} {digest}".encode()).stdout
+    return job, {**args, "signature": base64.b64encode(der).decode()}
 
 
 class Applicant:

@@ -1,13 +1,10 @@
 """Service E as its documents describe it (E1 to E5), through the real programs with the test clock: no code and no
 mail to obtain a certificate, notices by mail and on the screen, renewal on line, a first retrieval after expiry."""
-import base64
 import datetime
-import hashlib
-import json
 import unittest
 
-from harness import SUBSCRIBER, make_key_and_csr, new_id, until
-from people import CODE, KINDS, OPERATOR, Applicant, StackCase, body_of, dates, mails_to, openssl
+from harness import SUBSCRIBER, make_key_and_csr, until
+from people import CODE, KINDS, OPERATOR, Applicant, StackCase, body_of, dates, mails_to, openssl, signed
 
 ALL = KINDS + ",renew,change,expiry-scan,notices"
 JST = datetime.timezone(datetime.timedelta(hours=9))
@@ -43,18 +40,6 @@ class User(Applicant):
     def screen(self):
         answer = self.client.run("notices", {"company_code": COMPANY, "user_id": self.user_id, "by": SESSION})
         return answer["result"]["notices"]
-
-
-def signed(folder, key, pem, kind, certificate, args):
-    """(job id, args with a signature by that key), as docs/protocol.md says."""
-    job = new_id()
-    canonical = json.dumps(args, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    path = folder / f"signer-{job}.pem"
-    path.write_text(pem)
-    der = openssl("cms", "-sign", "-binary", "-md", "sha256", "-outform", "DER", "-signer", path, "-inkey", key,
-                  stdin=f"certq {kind} {certificate} {job} {digest}".encode()).stdout
-    return job, {**args, "signature": base64.b64encode(der).decode()}
 
 
 class Banking(StackCase):
