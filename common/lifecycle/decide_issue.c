@@ -200,7 +200,7 @@ static void update_subscriber(
     const struct decision *d, struct aggregate *a, const struct issue_request *r)
 {
     struct subscriber *s = &a->subscriber;
-    if (s->password && !is_backed(d, r))
+    if (s->password && !s->is_withdrawn && !is_backed(d, r))
         return;
     char *profile = json_dumps(r->subscriber, JSON_COMPACT);
     if (s->profile && strcmp(s->profile, profile) != 0)
@@ -316,6 +316,7 @@ static json_t *result_of(const struct issue_request *r, const struct application
     json_t *result = json_object();
     if (r->policy->unit.has_contract)
         json_object_set_new(result, "contract", json_uuid(&r->contract));
+    json_object_set_new(result, "subscriber", json_uuid(&a->subscriber));
     json_object_set_new(result, "application", json_uuid(&a->id));
     json_object_set_new(result, "certificate", json_uuid(&a->certificate));
     json_object_set_new(result, "chargeable",

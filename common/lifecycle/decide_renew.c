@@ -206,6 +206,25 @@ static int accept(struct renew_case *k, struct person *person, struct plan *plan
     return 0;
 }
 
+/* The same certificate; nothing is made. */
+static int give_again(const struct renew_case *k, struct plan *plan, struct err *err)
+{
+    const struct certificate *c = k->again;
+    const struct application *application = aggregate_application(k->aggregate, &c->application);
+    if (k->d->ports->load_der(k->d->ports->arg, k->again, err))
+        return -1;
+    json_t *result = json_pack("{s:s}", "state", "issued");
+    json_object_set_new(result, "application", json_uuid(&application->id));
+    json_object_set_new(result, "certificate", json_uuid(&c->id));
+    result_add_certificate(k->d, c, result);
+    add_predecessor(k->old, k->policy, result);
+    result_add_charge(application, result);
+    plan_audit(
+        plan, "certificate.given-again", &c->id, json_pack("{s:o}", "serial", json_serial(c)));
+    plan_result(plan, result);
+    return 0;
+}
+
 static int decide_case(struct renew_case *k, struct plan *plan, struct err *err)
 {
     AUTO_PERSON before = {0};
@@ -219,6 +238,8 @@ static int decide_case(struct renew_case *k, struct plan *plan, struct err *err)
         return -1;
     if (!renew_rules_allow(k, &before, plan))
         return 0;
+    if (k->again)
+        return give_again(k, plan, err);
     next = person_next(k, &before);
     if (!next.profile)
         return err_set(err, ERR_TEMPORARY, "damaged", "subscriber %s has a damaged profile",

@@ -50,6 +50,7 @@ struct renew_case {
     struct certificate *old;
     bool is_proven; /* by credentials */
     /* Found by renew_rules_allow: */
+    struct certificate *again; /* the renewal that this very CSR got before (X6); NULL: none */
     const struct length *term;
     const char *device; /* it will sit on (D8), borrowed; NULL: where the old one sits */
 };

@@ -93,16 +93,29 @@ static bool is_valid(const struct renew_case *k, struct plan *plan)
     return false;
 }
 
-/* One renewal of a certificate lives at a time; one that was rejected or revoked does not count. */
-static bool is_first(const struct renew_case *k, struct plan *plan)
+static bool is_same_request(const struct renew_case *k, const struct certificate *c)
+{
+    return k->r->key && c->state == CERTIFICATE_VALID && c->has_request &&
+           memcmp(c->request_sha256, k->r->key->request_sha256, sizeof c->request_sha256) == 0;
+}
+
+/*
+ * One renewal of a certificate lives at a time; one that was rejected or revoked does not count.
+ * Who lost the answer and asks again with the same CSR gets the same one (X6).
+ */
+static bool is_first(struct renew_case *k, struct plan *plan)
 {
     for (size_t i = 0; i < k->aggregate->certificate_count; i++) {
-        const struct certificate *c = k->aggregate->certificates[i];
+        struct certificate *c = k->aggregate->certificates[i];
         const struct application *a = aggregate_application(k->aggregate, &c->application);
         if (!uuid_equal(&c->predecessor, &k->old->id) || !a ||
             strcmp(a->kind, KIND_WORD_RENEW) != 0 || c->state == CERTIFICATE_CANCELLED ||
             c->state == CERTIFICATE_REVOKED)
             continue;
+        if (is_same_request(k, c)) {
+            k->again = c;
+            return true;
+        }
         plan_refuse(plan, "already-renewed", "certificate %s was renewed on %s: %s, which is %s",
             uuid_s(&k->old->id), clock_s(c->created_ms), uuid_s(&c->id),
             certificate_state_word(c->state));
@@ -148,6 +161,8 @@ bool renew_rules_allow(struct renew_case *k, const struct person *before, struct
         !is_asked_properly(k, plan) || !state_is_open(k->d, k->aggregate, plan) ||
         !is_valid(k, plan) || !is_first(k, plan))
         return false;
+    if (k->again)
+        return true;
     check_csr(k, plan);
     check_term(k, before, plan);
     check_changes(k, plan);

@@ -29,6 +29,7 @@ static void test_code_is_queued(void **state)
     const struct certificate *c = a->certificates[0];
     assert_string_equal(result_text(w, "certificate"), uuid_s(&c->id));
     assert_string_equal(result_text(w, "application"), uuid_s(&a->applications[0]->id));
+    assert_string_equal(result_text(w, "subscriber"), uuid_s(&a->subscriber.id));
     assert_int_equal(c->state, CERTIFICATE_AWAITING_RETRIEVAL);
     assert_int_equal(c->code_generation, 1);
     assert_string_equal(c->code_key, "0a1b2c3d");

@@ -109,6 +109,15 @@ static void test_e4_whole_way(void **state)
     assert_true(uuid_equal(&next->predecessor, &old->id));
     assert_true(audited(w, "renewal.accepted"));
     assert_string_equal(renew(w, a, HOLDER, 'c'), "already-renewed");
+    /* X6: the same request gets the same certificate, and nothing is signed. */
+    const unsigned signings = w->signings;
+    stored(a);
+    assert_string_equal(renew(w, a, HOLDER, 'b'), "done");
+    assert_string_equal(result_text(w, "certificate"), uuid_s(&next->id));
+    assert_string_equal(result_text(w, "pem"), "PEM of DER stored");
+    assert_int_equal(w->signings, signings);
+    assert_int_equal(a->certificate_count, 2);
+    assert_int_equal(w->plan.followup_count, 0);
     /* One that was revoked does not count. */
     next->state = CERTIFICATE_REVOKED;
     assert_string_equal(renew(w, a, HOLDER, 'c'), "done");
