@@ -32,7 +32,7 @@ static struct options read_options(int argc, char **argv)
         {"user", required_argument, NULL, 'u'}, {"password-file", required_argument, NULL, 'p'},
         {"database", required_argument, NULL, 'd'}, {"schema", required_argument, NULL, 'm'},
         {"seconds", required_argument, NULL, 'n'}, {"group", required_argument, NULL, 'g'}, {0}};
-    struct options o = {.seconds = 10, .group = 200};
+    struct options o = {.ms = 10000, .group = 200};
     int c;
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (c) {
@@ -52,7 +52,7 @@ static struct options read_options(int argc, char **argv)
             o.schema = optarg;
             break;
         case 'n':
-            o.seconds = (int)tool_number(optarg, 1, 600);
+            o.ms = tool_seconds_ms(optarg);
             break;
         case 'g':
             o.group = (int)tool_number(optarg, 2, 1000);
@@ -136,10 +136,10 @@ static double measure(const struct options *o)
         .stopping = &stopping};
     for (size_t i = 0; i < count; i++)
         pthread_create(&threads[i], NULL, i < 2 ? work_accept : doing[o->floor], &w);
-    tool_pause_ms(WARM_UP_MS);
+    tool_pause_ms(o->ms < WARM_UP_MS ? o->ms : WARM_UP_MS);
     const long long done_before = atomic_load(&done);
     const int64_t start_us = clock_monotonic_us();
-    tool_pause_ms(o->seconds * 1000);
+    tool_pause_ms(o->ms);
     const long long n = atomic_load(&done) - done_before;
     const int64_t took_us = clock_monotonic_us() - start_us;
     atomic_store(&stopping, true);
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
         printf("{\"floor\":\"commit\"");
     }
     latencies_print(&commits);
-    printf(",\"seconds\":%d,\"flush_log_at_trx_commit\":%d}\n", o.seconds, flush_setting(&o));
+    printf(",\"flush_log_at_trx_commit\":%d}\n", flush_setting(&o));
     latencies_clear(&commits);
     free(o.password);
     return 0;

@@ -16,7 +16,8 @@
 struct options {
     const char *socket, *user, *database, *schema;
     char *password;
-    int floor, seconds, group;
+    int floor, group;
+    int64_t ms; /* how long */
 };
 
 /* ---- floor_sql.c ---- */

@@ -7,7 +7,7 @@ void commit_one_by_one(const struct options *o, struct latencies *ret)
     struct rows *job = job_rows_new(m, 1);
     char args[ARGS_LENGTH];
     job_args(args);
-    const int64_t end_us = clock_monotonic_us() + o->seconds * 1000000;
+    const int64_t end_us = clock_monotonic_us() + o->ms * 1000;
     for (int64_t now_us = clock_monotonic_us(); now_us < end_us;) {
         const struct uuid id = uuid_new();
         job_row(job, 0, &id, "noop", args);

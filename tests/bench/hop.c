@@ -65,7 +65,7 @@ static void receive_one(void *socket)
     check(zmq_recv(socket, frame, sizeof frame, 0), "receive");
 }
 
-static void measure(void *socket, long outstanding, size_t bytes, long seconds)
+static void measure(void *socket, long outstanding, size_t bytes, int64_t ms)
 {
     char body[BYTES_MOST];
     struct latencies latencies;
@@ -73,7 +73,7 @@ static void measure(void *socket, long outstanding, size_t bytes, long seconds)
     latencies_init(&latencies, outstanding == 1 ? LATENCIES_MOST : 1);
     for (long i = 0; i < outstanding; i++)
         send_one(socket, body, bytes);
-    const int64_t start_us = clock_monotonic_us(), end_us = start_us + seconds * 1000000;
+    const int64_t start_us = clock_monotonic_us(), end_us = start_us + ms * 1000;
     int64_t now_us = start_us;
     long count = 0;
     while (now_us < end_us) {
@@ -97,14 +97,15 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"outstanding", 1, 0, 'o'}, {"bytes", 1, 0, 'b'}, {"seconds", 1, 0, 's'}, {0}};
-    long outstanding = 256, bytes = 300, seconds = 3;
+    long outstanding = 256, bytes = 300;
+    int64_t ms = 3000;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'o')
             outstanding = tool_number(optarg, 1, 100000);
         else if (c == 'b')
             bytes = tool_number(optarg, 1, BYTES_MOST);
         else if (c == 's')
-            seconds = tool_number(optarg, 1, 600);
+            ms = tool_seconds_ms(optarg);
         else
             return 64;
     }
@@ -118,7 +119,7 @@ int main(int argc, char **argv)
     check(zmq_connect(client, endpoint), "connect");
     pthread_t thread;
     pthread_create(&thread, NULL, echo, server);
-    measure(client, outstanding, (size_t)bytes, seconds);
+    measure(client, outstanding, (size_t)bytes, ms);
     send_one(client, "", 0);
     pthread_join(thread, NULL);
     zmq_close(client);

@@ -25,7 +25,7 @@ FULL_LN = 15  # certq.yaml's default
 @dataclasses.dataclass
 class Sizes:
     """How much of everything. The default run takes less than ten minutes."""
-    seconds: int = 3
+    seconds: float = 3
     runs: int = 3
     history: int = 1_000_000
     certificates: tuple = (100_000, 1_000_000)
@@ -38,7 +38,7 @@ class Sizes:
 
 
 FULL = {"history": 10_000_000, "certificates": (1_000_000, 10_000_000), "backlog": 10_000_000}
-SMOKE = {"seconds": 1, "runs": 1, "history": 2000, "certificates": (500, 2000), "due": 20,
+SMOKE = {"seconds": 0.2, "runs": 1, "history": 2000, "certificates": (500, 2000), "due": 20,
          "revocations": 500, "backlog": 2000, "burst": 300, "mails": 40, "signed": 60}
 
 

@@ -55,7 +55,7 @@ def submit(lab):
     lab.fresh()
 
     def floor():
-        hop = lab.tool("certq-hop", "--outstanding", 1, "--seconds", 1)
+        hop = lab.tool("certq-hop", "--outstanding", 1, "--seconds", min(1, lab.sizes.seconds))
         return hop["p50_us"] + lab.floor("commit")["p50_us"]
     with lab.workers("noop"):
         loads, floors = lab.runs(lambda: lab.load("noop", "--outstanding", 1), floor)

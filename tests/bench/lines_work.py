@@ -15,7 +15,7 @@ def issue(lab):
         figures, floors, singles = lab.runs(
             lambda: _issue_rate(lab), lambda: lab.floor("f3")["rate"], lambda: lab.floor("f4")["rate"])
         (hashed,) = lab.runs(lambda: lab.load(
-            "issue", "--final", "--outstanding", 32, "--args", lab.issue_args(PASSWORD))["rate"])
+            "issue", "--final", "--outstanding", 8, "--args", lab.issue_args(PASSWORD))["rate"])
     lab.add("P3", "issue done, full effect, 2 workers", "/s", figures, ("F3", floors), least=0.60)
     lab.add("P3", "the same against a transaction a job", "/s", figures, ("F4", singles), least=2.0)
     lab.add("P3", f"passwords sealed and hashed here (2^{FULL_LN})", "/s", hashed)
@@ -39,7 +39,7 @@ def _hash_ms(ln):
 
 def retrieve(lab):
     """P5: one retrieval at a time, by a password that is cheap to hash, less what the hash takes."""
-    most = 500 * lab.sizes.seconds  # a run
+    most = int(500 * lab.sizes.seconds)  # a run
     lab.fresh()
     _waiting_people(lab, "online-banking", most * lab.sizes.runs)
     args = lab.args("retrieve", {"user_id": "bench-%ID%", "password": PASSWORD, "csr": lab.csr()})
@@ -83,7 +83,7 @@ def sign(lab):
 
 def _sign_rate(seconds):
     """F6: P-256 signatures a second on one core."""
-    done = subprocess.run(["openssl", "speed", "-seconds", str(seconds), "ecdsap256"],
+    done = subprocess.run(["openssl", "speed", "-seconds", str(max(1, round(seconds))), "ecdsap256"],
                           capture_output=True, text=True, check=True, timeout=120)
     return float(re.search(r"ecdsa \(nistp256\)\s+\S+\s+\S+\s+([\d.]+)", done.stdout).group(1))
 

@@ -31,7 +31,8 @@ struct load {
     const char *endpoint, *kind;
     char *args;
     const char *prefix;
-    long outstanding, seconds, bytes, count, first;
+    int64_t ms;
+    long outstanding, bytes, count, first;
     bool wants_final, v4;
     void *socket;
     long sent, accepted, finals, errors, in_flight;
@@ -147,7 +148,7 @@ static void report(struct load *l, int64_t started_us)
 static void run(struct load *l)
 {
     AUTO_BUF body = {0};
-    int64_t started = clock_monotonic_us(), end = started + l->seconds * 1000000;
+    int64_t started = clock_monotonic_us(), end = started + l->ms * 1000;
     while (clock_monotonic_us() < end && (l->sent < l->count || l->in_flight > 0)) {
         while (l->in_flight < l->outstanding && l->sent < l->count)
             send_one(l, &body);
@@ -172,7 +173,7 @@ static char *filler(long bytes)
 int main(int argc, char **argv)
 {
     struct load l = {
-        .kind = "noop", .outstanding = 256, .seconds = 5, .bytes = 300, .count = LONG_MAX};
+        .kind = "noop", .outstanding = 256, .ms = 5000, .bytes = 300, .count = LONG_MAX};
     const char *file = NULL;
     static const struct option options[] = {{"endpoint", 1, 0, 'e'}, {"kind", 1, 0, 'k'},
         {"outstanding", 1, 0, 'o'}, {"seconds", 1, 0, 's'}, {"bytes", 1, 0, 'b'},
@@ -191,7 +192,7 @@ int main(int argc, char **argv)
             l.outstanding = tool_number(optarg, 1, 100000);
             break;
         case 's':
-            l.seconds = tool_number(optarg, 1, 600);
+            l.ms = tool_seconds_ms(optarg);
             break;
         case 'b':
             l.bytes = tool_number(optarg, 12, 60000);

@@ -104,14 +104,15 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"port", 1, 0, 'p'}, {"message", 1, 0, 'm'}, {"seconds", 1, 0, 's'}, {0}};
-    long port = 0, seconds = 3;
+    long port = 0;
+    int64_t ms = 3000;
     AUTO_BUF message = {0};
     struct err err;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'p')
             port = tool_number(optarg, 1, 65535);
         else if (c == 's')
-            seconds = tool_number(optarg, 1, 600);
+            ms = tool_seconds_ms(optarg);
         else if (c != 'm')
             return 64;
         else if (file_read(optarg, MESSAGE_MOST, &message, &err))
@@ -119,7 +120,7 @@ int main(int argc, char **argv)
     }
     if (!port || !message.length)
         return 64;
-    const int64_t start_us = clock_monotonic_us(), end_us = start_us + seconds * 1000000;
+    const int64_t start_us = clock_monotonic_us(), end_us = start_us + ms * 1000;
     long sent = 0;
     while (clock_monotonic_us() < end_us)
         sent += session_run(port, &message, end_us);

@@ -116,7 +116,7 @@ static void begin(const struct bench *b)
     b->ops->close(p);
 }
 
-static double measure(struct bench *b, long seconds)
+static double measure(struct bench *b, int64_t ms)
 {
     atomic_llong *counted = b->database.database ? &b->done : &b->accepted;
     const size_t producers = b->ops->producers;
@@ -125,10 +125,10 @@ static double measure(struct bench *b, long seconds)
     begin(b);
     for (size_t i = 0; i < count; i++)
         pthread_create(&threads[i], NULL, i < producers ? produce : consume, b);
-    tool_pause_ms(WARM_UP_MS);
+    tool_pause_ms(ms < WARM_UP_MS ? ms : WARM_UP_MS);
     const long long before = atomic_load(counted);
     const int64_t start_us = clock_monotonic_us();
-    tool_pause_ms(seconds * 1000);
+    tool_pause_ms(ms);
     const long long n = atomic_load(counted) - before;
     const int64_t took_us = clock_monotonic_us() - start_us;
     atomic_store(&b->stopping, true);
@@ -156,14 +156,14 @@ int main(int argc, char **argv)
         {"seconds", 1, 0, 'n'}, {"socket", 1, 0, 's'}, {"user", 1, 0, 'u'},
         {"password-file", 1, 0, 'p'}, {"database", 1, 0, 'd'}, {0}};
     static struct bench b;
-    long seconds = 3;
+    int64_t ms = 3000;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'q')
             b.ops = find(optarg);
         else if (c == 'o')
             b.port = tool_number(optarg, 1, 65535);
         else if (c == 'n')
-            seconds = tool_number(optarg, 1, 600);
+            ms = tool_seconds_ms(optarg);
         else if (c == 's')
             b.database.socket = optarg;
         else if (c == 'u')
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
     if (!b.ops || !b.port)
         return 64;
     mysql_server_init(0, NULL, NULL);
-    printf("{\"peer\":\"%s\",\"rate\":%.0f}\n", b.ops->name, measure(&b, seconds));
+    printf("{\"peer\":\"%s\",\"rate\":%.0f}\n", b.ops->name, measure(&b, ms));
     free(b.database.password);
     return 0;
 }

@@ -2,6 +2,7 @@
 import time
 
 DAY_MS = 86_400_000
+CHUNK = 1_000_000  # rows of one transaction
 
 
 def spread_id(n, space=0):
@@ -18,17 +19,25 @@ def v7_id(before_ms):
 
 def clone(lab, table, where, n, columns, first=1):
     """
-    Copies the one row that `where` finds n times; `columns` are SQL expressions of seq (first…) and
+    Copies a row that `where` finds n times; `columns` are SQL expressions of seq (first…) and
     of the row `p` for what differs.
     """
     names = [name for name, in lab.stack.sql(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = 'certq' AND "
         f"table_name = '{table}' ORDER BY ordinal_position")]
+    ((template,),) = lab.stack.sql(f"SELECT HEX(id) FROM {table} WHERE {where} LIMIT 1")
     into = ", ".join(f"`{name}`" for name in names)
     values = ", ".join(columns.get(name, f"p.`{name}`") for name in names)
-    lab.sql(f"SET SESSION unique_checks = 0; INSERT INTO {table} ({into}) SELECT {values} FROM "
-            f"(SELECT * FROM {table} WHERE {where} LIMIT 1) p JOIN seq_{first}_to_{first + n - 1}")
+    _insert(lab, f"INSERT INTO {table} ({into}) SELECT {values} FROM (SELECT * FROM {table} WHERE id = "
+            f"UNHEX('{template}') LIMIT 1) p JOIN", first, n)
     lab.sql(f"ANALYZE TABLE {table}")
+
+
+def _insert(lab, select, first, n):
+    """`select` wants the name of a sequence after it."""
+    for at in range(first, first + n, CHUNK):
+        last = min(at + CHUNK, first + n) - 1
+        lab.sql(f"SET SESSION unique_checks = 0; {select} seq_{at}_to_{last}")
 
 
 def history(lab, n, ids):
@@ -87,7 +96,7 @@ def certificates(lab, n, due, days, start_ms):
 
 def revocations(lab, n):
     now_ms = int(time.time() * 1000)
-    lab.sql("INSERT INTO revocation (issuer, serial, certificate, revoked_ms, reason, not_after_ms, job) "
-            f"SELECT 'person-ca', {serial()}, {spread_id(n, 3)}, {now_ms - DAY_MS} - seq, "
-            f"ELT(1 + seq MOD 3, 1, 4, 5), {now_ms + 300 * DAY_MS}, {spread_id(n, 4)} FROM seq_1_to_{n}")
+    _insert(lab, "INSERT INTO revocation (issuer, serial, certificate, revoked_ms, reason, not_after_ms, "
+            f"job) SELECT 'person-ca', {serial()}, {spread_id(n, 3)}, {now_ms - DAY_MS} - seq, "
+            f"ELT(1 + seq MOD 3, 1, 4, 5), {now_ms + 300 * DAY_MS}, {spread_id(n, 4)} FROM", 1, n)
     lab.sql("ANALYZE TABLE revocation")

@@ -20,11 +20,25 @@ class Row:
 
     @property
     def met(self):
-        if self.least is None and self.most is None:
+        value = self.ratio if self.name else self.figure
+        if value is None or (self.least is None and self.most is None):
             return None
-        value = self.figure if self.ratio is None else self.ratio
         return (self.instead or (self.least is None or value >= self.least)
                 and (self.most is None or value <= self.most))
+
+    @property
+    def ratio_text(self):
+        return f"{self.ratio:.2f}" if self.ratio is not None else ""
+
+    @property
+    def bar_text(self):
+        return (f">= {number(self.least)}" if self.least is not None
+                else f"<= {number(self.most)}" if self.most is not None else "")
+
+    @property
+    def verdict(self):
+        met = {True: "met", False: "NOT MET", None: ""}[self.met]
+        return ", ".join(filter(None, (met, self.note)))
 
     def as_json(self):
         return {"bar": self.bar, "what": self.what, "unit": self.unit, "figure": self.figure,
@@ -46,7 +60,7 @@ def spread(figures):
 
 
 class Table:
-    FORMAT = "{:<4} {:<46} {:>9} {:<3} {:>17}  {:<14} {:>9} {:>6} {:>8}  {}"
+    FORMAT = "{:<4} {:<46} {:>9} {:<3} {:>17}  {:<18} {:>9} {:>6} {:>8}  {}"
 
     def __init__(self):
         self.rows = []
@@ -57,11 +71,17 @@ class Table:
 
     def add(self, row):
         self.rows.append(row)
-        bar = (f">= {number(row.least)}" if row.least is not None
-               else f"<= {number(row.most)}" if row.most is not None else "")
-        met = {True: "met", False: "NOT MET", None: ""}[row.met]
         print(self.FORMAT.format(
             row.bar, row.what, number(row.figure), row.unit, spread(row.figures), row.name or "",
-            number(row.other), f"{row.ratio:.2f}" if row.ratio is not None else "", bar,
-            ", ".join(filter(None, (met, row.note)))).rstrip(), flush=True)
-        return row
+            number(row.other), row.ratio_text, row.bar_text, row.verdict).rstrip(), flush=True)
+
+    def markdown(self):
+        """The same for docs/performance.md."""
+        lines = ["| bar | figure | beside | ratio | bar |", "|---|---|---|---|---|"]
+        for row in self.rows:
+            around = f" ({spread(row.figures)})" if spread(row.figures) else ""
+            beside = f"{row.name} {number(row.other)}" if row.name else ""
+            bar = ", ".join(filter(None, (row.bar_text, row.verdict)))
+            lines.append(f"| {row.bar} {row.what} | {number(row.figure)} {row.unit}{around} | {beside} | "
+                         f"{row.ratio_text} | {bar} |")
+        return "\n".join(lines) + "\n"

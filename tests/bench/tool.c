@@ -23,6 +23,15 @@ long tool_number(const char *text, long least, long most)
     return value;
 }
 
+int64_t tool_seconds_ms(const char *text)
+{
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= 0.1 && value <= 600))
+        fail(text, "is no number of seconds from 0.1 to 600");
+    return (int64_t)(value * 1000);
+}
+
 void tool_pause_ms(int64_t ms)
 {
     const struct timespec t = {ms / 1000, ms % 1000 * 1000000};

@@ -12,6 +12,8 @@
 __attribute__((noreturn)) void fail(const char *what, const char *why);
 /* A decimal number within bounds; anything else ends the program. */
 long tool_number(const char *text, long least, long most);
+/* Seconds with or without a fraction, 0.1 to 600, in ms. */
+int64_t tool_seconds_ms(const char *text);
 void tool_pause_ms(int64_t ms);
 
 /* Times of single round trips; those after the first `most` are not kept. */
