@@ -1,6 +1,8 @@
 /* certq cert, mail, subscriber, contract: what the domain's tables hold, asked through
  * certq.inspect. */
+#include "answer_text.h"
 #include "cli.h"
+#include "follow.h"
 #include "table.h"
 
 #include "base/clock.h"
@@ -208,11 +210,34 @@ static int mail_show(struct cli *cli, const struct args *args)
     return status;
 }
 
+static const struct option mail_resend_options[] = {
+    {"--operator", OPTION_VALUE, "NAME", "who asks, for the audit"},
+    {0},
+};
+
+static int mail_resend(struct cli *cli, const struct args *args)
+{
+    AUTO_TYPE(json, json_t) *request = json_pack("{s:s}", "mail", args->values[0]);
+    put_text(args, "--operator", request);
+    AUTO_BUF text = {0};
+    json_write(request, &text);
+    const struct certq_job job = {
+        .kind = "mail-resend", .args = buf_text(&text), .priority = -1, .wants_end = true};
+    AUTO_TYPE(json, json_t) *answer = NULL;
+    int status = follow_job(cli, &job, -1, &answer);
+    return answer ? answer_print(cli, answer) : status;
+}
+
 const struct command mail_commands[] = {
     {"list", NULL, 0, 0, "List mails, newest first",
         "A mail that no worker has taken yet is a job: certq job list --kind mail.\n",
         mail_list_options, mail_list},
     {"show", "ID", 1, 1, "Show what became of a mail", NULL, NULL, mail_show},
+    {"resend", "ID", 1, 1, "Send a certificate code once more",
+        "A new mail with the same code goes to the subscriber's present address. Refused where "
+        "the\n"
+        "product has no code.resend, and when the code no longer counts.\n",
+        mail_resend_options, mail_resend},
     {0},
 };
 

@@ -27,6 +27,7 @@ static const struct kind table[KINDS] = {
     [KIND_DISCLOSE] = { "disclose", KIND_DISCLOSE, true,  false, false, false, false, false, true,   16, 30000 },
     [KIND_CORRECT]  = { "correct",  KIND_CORRECT,  true,  false, false, false, false, false, false,  64, 30000 },
     [KIND_ERASABLE] = { "erasable", KIND_ERASABLE, true,  false, false, false, false, false, true,   64, 30000 },
+    [KIND_MAIL_RESEND] = { "mail-resend", KIND_MAIL_RESEND, true, false, false, false, true, false, true, 64, 30000 },
 };
 /* clang-format on */
 

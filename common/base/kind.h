@@ -33,6 +33,7 @@ enum kind_id {
     KIND_DISCLOSE,
     KIND_CORRECT,
     KIND_ERASABLE,
+    KIND_MAIL_RESEND,
     KINDS
 };
 

@@ -25,6 +25,7 @@ struct mail_order {
     const json_t *changed;       /* of a change: {path: value}; only the paths are told */
     enum policy_effect effect;   /* of a change: what it led to; never: nothing */
     const char *note;            /* of a refusal: why, one line; NULL: it is not said */
+    bool is_resent;              /* a code that was sent before (A11) */
     bool spares_subscriber;      /* they have died: nothing goes to them (A10) */
 };
 /* What tells that the certificate of this application was issued: as a reissue or renewal, where

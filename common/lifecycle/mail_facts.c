@@ -195,6 +195,7 @@ static void tell_code(const struct letter *l)
     struct succession s;
     char text[64];
     const struct certificate *old = predecessor(l, &s);
+    say(l, "resent", l->o->is_resent);
     put_subject(l);
     put_serial(l, "serial", c);
     if (c->not_after_ms)

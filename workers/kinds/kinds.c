@@ -25,6 +25,7 @@ const struct kind_ops *kind_ops(enum kind_id id)
         [KIND_DISCLOSE] = &disclose_ops,
         [KIND_CORRECT] = &correct_ops,
         [KIND_ERASABLE] = &erasable_ops,
+        [KIND_MAIL_RESEND] = &mail_resend_ops,
     };
     return table[id];
 }

@@ -152,8 +152,8 @@ void mail_sort_by_id(struct batch *b)
 
 bool mail_is_final(const struct outgoing *m)
 {
-    return m->task->plan.refused || m->row.state == MAIL_SENT || m->row.state == MAIL_REJECTED ||
-           m->row.state == MAIL_SUPERSEDED;
+    return m->task->plan.refused || m->row.state == MAIL_IS_SENT ||
+           m->row.state == MAIL_IS_REJECTED || m->row.state == MAIL_IS_SUPERSEDED;
 }
 
 void mail_fail(struct outgoing *m, const char *code, const char *text)

@@ -24,11 +24,11 @@ static void take_fate(struct outgoing *m, const struct smtp_item *item)
     m->row.holder = (struct uuid){0};
     switch (item->fate) {
     case SMTP_DELIVERED:
-        m->row.state = MAIL_SENT;
+        m->row.state = MAIL_IS_SENT;
         m->row.sent_ms = clock_now_ms();
         return;
     case SMTP_REJECTED:
-        m->row.state = MAIL_REJECTED;
+        m->row.state = MAIL_IS_REJECTED;
         plan_audit(&m->task->plan, "mail.rejected", &m->row.id,
             json_pack("{s:s, s:s}", "recipient", m->row.recipient, "reply", m->row.reply));
         log_warn("mail.rejected", "mail=%s to=%s reply=%s", uuid_s(&m->row.id),
@@ -37,7 +37,7 @@ static void take_fate(struct outgoing *m, const struct smtp_item *item)
     case SMTP_TEMPORARY:
     case SMTP_NOT_SENT:
     case SMTP_IN_DOUBT:
-        m->row.state = MAIL_DEFERRED;
+        m->row.state = MAIL_IS_DEFERRED;
         return;
     }
 }
@@ -63,7 +63,8 @@ void mail_take_fates(struct batch *b, const struct smtp_item *items, const char 
 /* Is the row as we marked it? Not after our mark ran out and another worker took the mail. */
 static bool is_still_marked(const struct batch *b, const struct mail_row *row)
 {
-    return row->exists && row->state == MAIL_SENDING && uuid_equal(&row->holder, &b->worker->life);
+    return row->exists && row->state == MAIL_IS_SENDING &&
+           uuid_equal(&row->holder, &b->worker->life);
 }
 
 /*

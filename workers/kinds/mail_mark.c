@@ -57,7 +57,7 @@ static int read_codes(struct batch *b, struct err *err)
 static int is_elsewhere(struct batch *b, const struct mail_row *row, bool *ret, struct err *err)
 {
     *ret = false;
-    if (!row->exists || row->state != MAIL_SENDING || row->until_ms <= real_now_ms() ||
+    if (!row->exists || row->state != MAIL_IS_SENDING || row->until_ms <= real_now_ms() ||
         uuid_equal(&row->holder, &b->worker->life))
         return 0;
     char name[64];
@@ -85,7 +85,7 @@ static bool compose(const struct batch *b, struct outgoing *m)
         return false;
     }
     plan_refuse(&m->task->plan, "bad-mail", "%s", why.text);
-    m->row.state = MAIL_REJECTED;
+    m->row.state = MAIL_IS_REJECTED;
     m->row.holder = (struct uuid){0};
     snprintf(m->row.reply, sizeof m->row.reply, "not composed: %s", why.text);
     utf8_mend(m->row.reply);
@@ -109,12 +109,12 @@ static int take(struct batch *b, struct outgoing *m, struct err *err)
     if (elsewhere)
         return 0;
     m->step = MAIL_COMPLETE;
-    if (m->row.exists && m->row.state != MAIL_SENDING && m->row.state != MAIL_DEFERRED)
+    if (m->row.exists && m->row.state != MAIL_IS_SENDING && m->row.state != MAIL_IS_DEFERRED)
         return 0; /* sent by an earlier attempt, which could not complete its job */
     if (m->task->refused)
         return 0;
     if (is_superseded(b, m)) {
-        m->row.state = MAIL_SUPERSEDED;
+        m->row.state = MAIL_IS_SUPERSEDED;
         m->row.holder = (struct uuid){0};
         return 0;
     }
@@ -123,7 +123,7 @@ static int take(struct batch *b, struct outgoing *m, struct err *err)
     m->step = MAIL_WRITE;
     /* Marked by us already: by a commit whose answer was lost. */
     m->row.tries += !m->row.exists || !uuid_equal(&m->row.holder, &b->worker->life);
-    m->row.state = MAIL_SENDING;
+    m->row.state = MAIL_IS_SENDING;
     m->row.holder = b->worker->life;
     m->row.until_ms = real_now_ms() + MAIL_HOLD_MS;
     return 0;

@@ -51,7 +51,7 @@ static int take_row(struct mail_row *row, const struct db_value *v, struct err *
 static void forget(struct mail_row *row)
 {
     row->exists = false;
-    row->state = MAIL_SENDING;
+    row->state = MAIL_IS_SENDING;
     row->holder = (struct uuid){0};
     row->until_ms = row->sent_ms = 0;
     row->tries = 0;
@@ -85,6 +85,37 @@ int mail_store_read(struct db *db, struct mail_row *rows, size_t n, struct err *
     }
     db_finish(db);
     return row;
+}
+
+static struct uuid id_of(const struct db_value *v)
+{
+    struct uuid id = {{0}};
+    if (v->type != DB_NULL && v->bytes.length == sizeof id.b)
+        memcpy(id.b, v->bytes.data, sizeof id.b);
+    return id;
+}
+
+int mail_store_find(struct db *db, const struct uuid *id, struct mail_found *ret, struct err *err)
+{
+    static const struct statement find = {"mail_find",
+        "SELECT certificate, subscriber, template, language, generation FROM mail WHERE id = ?",
+        "b", "bbtti"};
+    const struct db_value params[] = {db_uuid(id)};
+    struct db_value v[5];
+    *ret = (struct mail_found){0};
+    if (db_query(db, &find, params, err))
+        return -1;
+    int row = db_fetch(db, v, err);
+    if (row > 0) {
+        ret->exists = true;
+        ret->certificate = id_of(&v[0]);
+        ret->subscriber = id_of(&v[1]);
+        value_word(&v[2], ret->template, sizeof ret->template);
+        value_word(&v[3], ret->language, sizeof ret->language);
+        ret->generation = (uint32_t)v[4].integer;
+    }
+    db_finish(db);
+    return row < 0 ? -1 : 0;
 }
 
 static struct db_value id_or_null(const struct uuid *id)

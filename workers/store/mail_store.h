@@ -21,7 +21,7 @@
     X(REJECTED, "rejected")                                                                        \
     X(SUPERSEDED, "superseded")
 enum mail_state {
-#define X(name, text) MAIL_##name,
+#define X(name, text) MAIL_IS_##name,
     MAIL_STATES(X)
 #undef X
         MAIL_STATE_COUNT
@@ -48,6 +48,17 @@ int mail_store_read(struct db *db, struct mail_row *rows, size_t n, struct err *
 /* Inserts those that do not exist and updates the others. */
 int mail_store_write(
     struct db *db, const struct mail_row *rows, size_t n, struct err *err) MUST_USE;
+
+/* A mail as it was sent, for who sends it again. */
+struct mail_found {
+    bool exists;
+    struct uuid certificate, subscriber; /* zero: none */
+    char template[65], language[3];
+    uint32_t generation;
+};
+/* Reads without a lock; `exists` is false when no worker has taken that mail yet. */
+int mail_store_find(
+    struct db *db, const struct uuid *id, struct mail_found *ret, struct err *err) MUST_USE;
 
 /* What a code mail needs to know of its certificate. */
 struct mail_code {

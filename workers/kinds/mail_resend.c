@@ -1,0 +1,78 @@
+/* mail-resend: a certificate code once more, for an operator (A11). */
+#include "base/mem.h"
+#include "kinds/kinds.h"
+#include "kinds/ports.h"
+#include "lifecycle/decide_resend.h"
+#include "lifecycle/policy_set.h"
+#include "mail/template.h"
+#include "store/mail_store.h"
+#include "unit.h"
+#include "worker.h"
+
+struct resend {
+    struct decision decision;
+    struct resend_request request;
+};
+
+static void prepare(struct worker *w, struct task *task)
+{
+    struct resend *r = task->request = MEM_NEW(struct resend);
+    struct ports ports;
+    ports_of(w, NULL, &ports);
+    r->decision = decision_of(task, &ports);
+    (void)resend_read(&r->decision, task->args, &r->request, &task->plan);
+}
+
+static int find(struct worker *w, struct task *task, struct err *err)
+{
+    struct resend_request *r = &((struct resend *)task->request)->request;
+    struct mail_found found = {0};
+    if (mail_store_find(w->db, &r->mail, &found, err))
+        return -1;
+    const struct template *t =
+        found.exists ? template_set_find(w->templates, found.language, found.template) : NULL;
+    r->is_found = found.exists;
+    r->has_code = t && template_has_code(t);
+    r->certificate = found.certificate;
+    r->subscriber = found.subscriber;
+    r->generation = found.generation;
+    task->aggregates[0] = r->subscriber;
+    task->aggregate_count = !uuid_is_zero(&r->subscriber);
+    return 0;
+}
+
+static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (find(w, tasks[i], err))
+            return -1;
+    return 0;
+}
+
+static void decide(struct worker *w, struct task *task, struct unit *unit)
+{
+    const struct resend *r = task->request;
+    struct ports ports;
+    struct err err = {0};
+    ports_of(w, unit, &ports);
+    struct decision d = r->decision;
+    d.ports = &ports.ports;
+    struct aggregate *aggregate =
+        task->aggregate_count ? unit_find(unit, &r->request.subscriber) : NULL;
+    const struct policy *policy =
+        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    if (decide_resend(&d, &r->request, policy, aggregate, &task->plan, &err))
+        unit_fail(unit, &err);
+}
+
+static void release(struct task *task)
+{
+    free(task->request);
+    task->request = NULL;
+}
+
+const struct kind_ops mail_resend_ops = {.id = KIND_MAIL_RESEND,
+    .prepare = prepare,
+    .resolve = resolve,
+    .decide = decide,
+    .release = release};
