@@ -184,7 +184,7 @@ bool approval_confirmed(
     else if (with >= 0 && c->with != with)
         plan_bad_field(
             plan, "confirmation.with", "must be the %s contact", policy_word(role, with));
-    else if (c->at_ms < a->application->created_ms)
+    else if (c->at_ms / 1000 < a->application->created_ms / 1000)
         plan_bad_field(plan, "confirmation.at", "is before the request");
     return !plan->refused;
 }
