@@ -1,4 +1,4 @@
-"""Other queues as Debian packages them: private servers that do P1's and P2's work, effect in MariaDB included."""
+"""Other queues as Debian packages them: private servers do P1's and P2's work, effect in MariaDB too."""
 import contextlib
 import shutil
 import socket

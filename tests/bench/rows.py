@@ -72,7 +72,8 @@ def awaiting(lab, n):
 
 def serial():
     """As long as a real one, in no order."""
-    return "UNHEX(CONCAT('40', LPAD(HEX(seq * 2654435761 MOD 4294967296), 8, '0'), LPAD(HEX(seq), 22, '0')))"
+    mixed = "LPAD(HEX(seq * 2654435761 MOD 4294967296), 8, '0')"
+    return f"UNHEX(CONCAT('40', {mixed}, LPAD(HEX(seq), 22, '0')))"
 
 
 def certificates(lab, n, due, days, start_ms):

@@ -1,4 +1,4 @@
-"""Figures, what they are held against, and whether the bar is met: printed as they come, kept for the JSON."""
+"""Figures, what they are held against, and whether the bar is met: printed as they come, and kept."""
 import statistics
 
 
