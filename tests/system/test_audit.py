@@ -97,6 +97,23 @@ class Audit(StackCase):
         self.stack.sql("INSERT INTO audit SELECT * FROM kept")
         self.certq("audit", "verify")
 
+    def test_a_new_key_goes_on(self):
+        """The worker seals with the key it began with until it is started again; both verify."""
+        self.stack.certq("key", "rotate", "audit")
+        keys = self.stack.certq_json("key", "show", "audit")
+        self.assertEqual([k["current"] for k in keys], [True, False])
+        self.assertEqual(type(self).worker.stop(), 0)
+        type(self).worker = self.stack.start_worker(KINDS + ",audit-seal", name="worker")
+        Applicant(self.stack).issue(self.client)
+        self.sealed()
+        lines = [json.loads(line) for line in (self.stack.folder / "audit.seals").read_text().splitlines()]
+        self.assertEqual(lines[-1]["key"], keys[0]["id"])
+        self.assertTrue(self.stack.certq_json("audit", "verify")[-1]["verified"])
+        old = self.stack.folder / "old.pem"
+        blocks = (self.stack.folder / "keys" / "audit.pem").read_text().split("-----BEGIN")
+        old.write_text("-----BEGIN" + blocks[2])
+        self.assertIn("seal-changed", self.certq("audit", "verify", "--keys", old, code=1))
+
     def test_usage(self):
         for args, code in ((("audit", "list", "--since", "yesterday"), 64), (("audit", "list", "--subject", "x"), 64),
                            (("audit", "verify", "--keys", "/nonexistent"), 1),

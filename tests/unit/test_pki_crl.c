@@ -290,6 +290,26 @@ static void entries_are_read_back(void **state)
     assert_int_equal(seen, 3);
 }
 
+/* Where the CA key is not: after a restore, on a machine that does not sign. */
+static void a_certificate_alone_is_enough_to_read(void **state)
+{
+    (void)state;
+    AUTO(issuer) made = pki_issuer("stranger");
+    AUTO(issuer) alone = NULL;
+    AUTO(issuer) stranger = NULL;
+    AUTO_BUF der = make(300, &facts), signature = {0};
+    struct crl_facts back = {0};
+    ok(issuer_load("ca.pem", NULL, &alone, &pki_err));
+    ok(crl_read(alone, buf_bytes(&der), &back, &pki_err));
+    assert_true(back.number == facts.number);
+    ok(issuer_load("stranger.pem", NULL, &stranger, &pki_err));
+    refused(crl_read(stranger, buf_bytes(&der), &back, &pki_err), ERR_INPUT, "another issuer");
+    der.data[der.length - 20] ^= 1;
+    refused(crl_read(alone, buf_bytes(&der), &back, &pki_err), ERR_INPUT, "signature");
+    refused(
+        issuer_sign(alone, bytes_of_text("x"), &signature, &pki_err), ERR_FATAL, "without its key");
+}
+
 static void a_damaged_list_is_refused(void **state)
 {
     (void)state;
@@ -353,6 +373,7 @@ int main(void)
         cmocka_unit_test(bugs_of_the_caller_are_fatal),
         cmocka_unit_test(times_are_checked),
         cmocka_unit_test(entries_are_read_back),
+        cmocka_unit_test(a_certificate_alone_is_enough_to_read),
         cmocka_unit_test(a_damaged_list_is_refused),
         cmocka_unit_test(reasons_have_their_names),
     };
