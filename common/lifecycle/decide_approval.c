@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "lifecycle/decide_certificate.h"
 #include "lifecycle/decide_mail.h"
-#include "lifecycle/decide_reissue_review.h"
 
 #include <string.h>
 
@@ -211,11 +210,34 @@ static const struct {
     {"revoke", revoke_decided, true},
 };
 
+/* What was done at once and is reviewed after (C6); once. */
+static bool awaits_later_review(const struct application *a)
+{
+    if (a->state != APPLICATION_APPROVED || a->decided_ms || !a->request)
+        return false;
+    AUTO_TYPE(json, json_t) *request = json_loads(a->request, 0, NULL);
+    const char *review = json_text_at(request, "review");
+    return review && strcmp(review, "after") == 0;
+}
+
+/* It is done already: a rejection is written down, and does not undo it. */
+static int review_later(const struct approval *a, struct plan *plan)
+{
+    json_t *result = json_object();
+    json_object_set_new(result, "state", json_string(a->r->is_approved ? "reviewed" : "rejected"));
+    if (a->certificate)
+        json_object_set_new(result, "certificate_state",
+            json_string(certificate_state_word(a->certificate->state)));
+    approval_record(a);
+    approval_finish(a, result, plan);
+    return 0;
+}
+
 static bool waits(const struct application *a, const struct approval_request *r, struct plan *plan)
 {
     if (!a)
         plan_refuse(plan, "not-found", "there is no application %s", uuid_s(&r->application));
-    else if (a->state == APPLICATION_AWAITING_APPROVAL || reissue_awaits_later_review(a))
+    else if (a->state == APPLICATION_AWAITING_APPROVAL || awaits_later_review(a))
         return true;
     else if (a->decided_ms)
         plan_refuse(plan, "not-awaiting", "application %s was %s on %s by %s",
@@ -253,6 +275,8 @@ int decide_approval(const struct decision *d, const struct approval_request *r,
     a.certificate = aggregate_certificate(aggregate, &a.application->certificate);
     if (!a.certificate && !uuid_is_zero(&a.application->certificate))
         return approval_damaged(&a, "certificate that waits for it", err);
+    if (a.application->state == APPLICATION_APPROVED)
+        return takes_confirmation(&a, false, plan) ? review_later(&a, plan) : 0;
     for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
         if (strcmp(kinds[i].kind, a.application->kind) == 0)
             return takes_confirmation(&a, kinds[i].is_confirmed, plan)

@@ -102,6 +102,7 @@ static bool find_effect(struct change_case *k, struct plan *plan)
     {
         const struct policy_field *field = policy_field(k->policy, path);
         k->needs_review = k->needs_review || rule_of(k, field)->review == REVIEW_ALWAYS;
+        k->is_reviewed_later = k->is_reviewed_later || rule_of(k, field)->review == REVIEW_AFTER;
         if (k->rule && gravity(field->change) <= gravity((int)k->effect))
             continue;
         k->effect = (enum policy_effect)field->change;
@@ -266,6 +267,8 @@ static void attach(struct change_case *k)
     *row = application_of(k->d, &k->aggregate->subscriber.id, KIND_WORD_CHANGE, change_charge(k));
     row->contract = contract;
     AUTO_TYPE(json, json_t) *request = json_pack("{s:O}", "changes", k->changes);
+    if (k->is_reviewed_later && !k->needs_review)
+        json_object_set_new(request, "review", json_string("after"));
     row->request = json_dumps(request, JSON_COMPACT);
     k->application = row;
 }

@@ -53,7 +53,7 @@ struct change_case {
     char *unit_key;            /* a new one, owned; NULL: as it is */
     enum policy_effect effect; /* the gravest, when there are changes */
     const struct policy_effect_rule *rule;
-    bool needs_review;
+    bool needs_review, is_reviewed_later;
     bool was_reviewed;
     struct grant grant;              /* of what it leads to; owned */
     struct application *application; /* the change's own, once it is attached */

@@ -14,16 +14,6 @@ void reissue_count(const struct aggregate *a)
     row_touch(&a->contract->row);
 }
 
-bool reissue_awaits_later_review(const struct application *a)
-{
-    if (strcmp(a->kind, KIND_WORD_REISSUE) != 0 || a->state != APPLICATION_APPROVED ||
-        a->decided_ms || !a->request)
-        return false;
-    AUTO_TYPE(json, json_t) *request = json_loads(a->request, 0, NULL);
-    const char *review = json_text_at(request, "review");
-    return review && strcmp(review, "after") == 0;
-}
-
 /* What became of the old one meanwhile: nothing is made for a certificate that has gone. */
 static bool still_stands(const struct approval *a, struct plan *plan)
 {
@@ -42,22 +32,8 @@ static bool still_stands(const struct approval *a, struct plan *plan)
     return !plan->refused;
 }
 
-/* C6: the certificate is there already; a rejection is written down, and does not undo it. */
-static int review_later(const struct approval *a, struct plan *plan)
-{
-    json_t *result = json_object();
-    json_object_set_new(result, "state", json_string(a->r->is_approved ? "reviewed" : "rejected"));
-    json_object_set_new(
-        result, "certificate_state", json_string(certificate_state_word(a->certificate->state)));
-    approval_record(a);
-    approval_finish(a, result, plan);
-    return 0;
-}
-
 int reissue_decided(const struct approval *a, struct plan *plan, struct err *err)
 {
-    if (a->certificate && a->application->state == APPLICATION_APPROVED)
-        return review_later(a, plan);
     if (!a->certificate || a->certificate->state != CERTIFICATE_AWAITING_APPROVAL)
         return approval_damaged(a, "certificate that waits for it", err);
     if (!still_stands(a, plan))

@@ -9,7 +9,5 @@
 
 /* One more, once it is issued. Nothing for a subscriber without a contract. */
 void reissue_count(const struct aggregate *a);
-/* Is this an application that was acted on at once and nobody has looked at yet? */
-bool reissue_awaits_later_review(const struct application *a);
 
 #endif

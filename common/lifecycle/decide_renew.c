@@ -121,6 +121,8 @@ static struct person person_next(const struct renew_case *k, const struct person
     p.request = successor_request(before->request, terms.timing == TIMING_KEEP ? NULL : &terms);
     if (k->r->term)
         json_object_set_new(p.request, "term", json_string(k->r->term));
+    if (k->policy->renew.review == REVIEW_AFTER)
+        json_object_set_new(p.request, "review", json_string("after"));
     if (k->r->changes)
         json_object_set(p.request, "changes", (json_t *)(uintptr_t)k->r->changes);
     return p;

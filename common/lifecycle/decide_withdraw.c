@@ -1,6 +1,7 @@
 #include "lifecycle/decide_withdraw.h"
 
 #include "base/job.h"
+#include "lifecycle/decide_contract.h"
 #include "lifecycle/decide_grant.h"
 #include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_revoke.h"
@@ -102,7 +103,8 @@ static void apply(const struct withdrawal *w, json_t *result, struct plan *plan)
     end_applications(w, plan);
     s->is_withdrawn = true;
     row_touch(&s->row);
-    if (w->policy->withdraw.ends_contract && w->aggregate->contract)
+    if (w->policy->withdraw.ends_contract && w->aggregate->contract &&
+        !contract_is_used(w->aggregate->contract, w->d->now_ms))
         contract_end(w->aggregate->contract, w->d->now_ms);
     plan_audit(plan, "subscriber.withdrawn", &s->id,
         json_pack("{s:o, s:s, s:s?}", "application", json_uuid(&w->application->id), "reason",

@@ -360,6 +360,8 @@ static void review_ends(struct review *r)
     const struct policy_revoke *v = &p->revoke;
     clash(r, !w->is_offered && offers(r, PROC_WITHDRAW), "who.withdraw", "withdraw is none");
     clash(r, w->is_offered && !offers(r, PROC_WITHDRAW), "withdraw", "nobody may ask for it (who)");
+    clash(r, w->is_offered && w->acknowledge == ACKNOWLEDGE_DOCUMENT, "withdraw.acknowledge",
+        "there is no document of a withdrawal's receipt: mail or none");
     clash(r, w->ends_contract && !p->unit.has_contract, "withdraw.ends_contract",
         "the unit has no contract");
     clash(r, v->ends_contract && !p->unit.has_contract, "revoke.ends_contract",

@@ -376,6 +376,22 @@ static void test_who_is_told(void **state)
     assert_string_equal(once, "new@example.jp");
 }
 
+/* Done at once, and looked at once afterwards. */
+static void test_reviewed_later(void **state)
+{
+    struct world *w = *state;
+    add_product(w->set, "later.yaml",
+        "product: later\nextends: association\nchange: {record: {review: after}}\n");
+    qsort(w->set->items, w->set->count, sizeof(struct policy *), by_name);
+    AUTO(aggregate) a = holder(w, "later");
+    assert_string_equal(change(w, a, "{'department': '経理部'}"), "done");
+    assert_string_equal(result_text(w, "state"), "done");
+    assert_string_equal(profile_s(a, "department"), "経理部");
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_string_equal(result_text(w, "state"), "reviewed");
+    assert_string_equal(decide_last(w, a, "approve"), "not-awaiting");
+}
+
 /* --- C1 to C3: contacts and account of a contract --- */
 
 static const char *change_contract(struct world *w, struct aggregate *a, const char *changes)
@@ -503,6 +519,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_decided_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_record_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mail_to_the_present_address, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reviewed_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c2_contact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c2_rejected, set_up, tear_down),

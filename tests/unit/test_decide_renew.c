@@ -218,6 +218,22 @@ static void test_a2_apply_again(void **state)
     assert_non_null(strstr(w->plan.message, uuid_s(&a->certificates[0]->id)));
 }
 
+static void test_reviewed_later(void **state)
+{
+    struct world *w = *state;
+    add_product(
+        w->set, "later.yaml", "product: later\nextends: online-banking\nrenew: {review: after}\n");
+    qsort(w->set->items, w->set->count, sizeof(struct policy *), by_name);
+    AUTO(aggregate) a = hanako(w);
+    snprintf(a->subscriber.product, sizeof a->subscriber.product, "later");
+    w->now_ms = at("2027-03-10T03:00:00Z");
+    assert_string_equal(renew(w, a, HOLDER, 'b'), "done");
+    assert_string_equal(result_text(w, "state"), "issued");
+    assert_string_equal(decide_last(w, a, "reject"), "done"); /* written down */
+    assert_string_equal(result_text(w, "certificate_state"), "valid");
+    assert_string_equal(decide_last(w, a, "approve"), "not-awaiting");
+}
+
 /* By credentials, where a product takes them. */
 static void test_by_credentials(void **state)
 {
@@ -332,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signed_by_its_own_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_states, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a2_apply_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reviewed_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_by_credentials, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c_application, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c_rejected, set_up, tear_down),
