@@ -1,11 +1,13 @@
 #include "worker.h"
 
 #include "audit/key.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "crypto/keyring.h"
 #include "crypto/seal.h"
 #include "lifecycle/policy_set.h"
+#include "mail/message_sign.h"
 #include "mail/smtp.h"
 #include "mail/template.h"
 #include "pki/issuer.h"
@@ -74,6 +76,17 @@ static int load_audit(struct worker *w, struct err *err)
                : 0;
 }
 
+static int load_mail(struct worker *w, struct err *err)
+{
+    const struct config_mail *m = &w->config->mail;
+    if (smtp_new(m, &w->smtp, err))
+        return -1;
+    if (m->sign_certificate && message_signer_load(m->sign_certificate, m->sign_key, m->from,
+                                   clock_now_ms(), &w->mail_signer, err))
+        return err_context(err, "%s: mail", w->config->path);
+    return 0;
+}
+
 static int load_keys(struct worker *w, struct err *err)
 {
     const struct config *c = w->config;
@@ -86,7 +99,7 @@ static int load_keys(struct worker *w, struct err *err)
     if (serves_any(w, has_secrets) &&
         seal_opener_load(c->intake.key, c->intake.certificate, &w->opener, err))
         return err_context(err, "%s: intake", c->path);
-    if (w->serves[KIND_MAIL] && smtp_new(&c->mail, &w->smtp, err))
+    if (w->serves[KIND_MAIL] && load_mail(w, err))
         return -1;
     return template_set_load(c->templates, &w->templates, err);
 }
@@ -127,6 +140,7 @@ void worker_free(struct worker *w)
     db_free(w->db);
     signer_free(w->signer);
     smtp_free(w->smtp);
+    message_signer_free(w->mail_signer);
     template_set_free(w->templates);
     seal_opener_free(w->opener);
     audit_signer_free(w->audit);

@@ -18,6 +18,7 @@ struct issuer;
 struct policy_set;
 struct template_set;
 struct smtp;
+struct message_signer;
 struct signer;
 
 struct worker {
@@ -28,13 +29,14 @@ struct worker {
     size_t group_most; /* --group */
     struct db *db;     /* of the job thread */
     struct policy_set *policies;
-    struct keyring *codes;          /* NULL when no kind needs codes */
-    struct audit_signer *audit;     /* seals the audit; NULL when that kind is not served */
-    struct seal_opener *opener;     /* intake keys; NULL when no kind unseals */
-    struct issuer **issuers;        /* as config->issuers; NULL when no kind signs */
-    struct template_set *templates; /* of mails and documents */
-    struct smtp *smtp;              /* mail workers only */
-    struct signer *signer;          /* made when first needed */
+    struct keyring *codes;              /* NULL when no kind needs codes */
+    struct audit_signer *audit;         /* seals the audit; NULL when that kind is not served */
+    struct seal_opener *opener;         /* intake keys; NULL when no kind unseals */
+    struct issuer **issuers;            /* as config->issuers; NULL when no kind signs */
+    struct template_set *templates;     /* of mails and documents */
+    struct smtp *smtp;                  /* mail workers only */
+    struct message_signer *mail_signer; /* likewise; NULL: mails go out unsigned */
+    struct signer *signer;              /* made when first needed */
 };
 
 /* Loads what the kinds need. Errors are configuration errors (exit 78 material). */

@@ -92,6 +92,8 @@ static void free_mail(struct config_mail *m)
     free(m->help_en);
     free(m->message_id_domain);
     free(m->smtp.host);
+    free(m->sign_certificate);
+    free(m->sign_key);
     free(m->smtp.tls_ca);
     free(m->smtp.user);
     free(m->smtp.password_file);

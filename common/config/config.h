@@ -135,6 +135,7 @@ struct config_mail {
     char *from_name_ja, *from_name_en;
     char *help_ja, *help_en; /* whom to ask: one line, printed in every mail */
     char *message_id_domain;
+    char *sign_certificate, *sign_key; /* S/MIME; both NULL: mails are not signed */
     struct config_smtp smtp;
 };
 

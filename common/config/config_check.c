@@ -272,6 +272,9 @@ static int check_smtp(const struct view *v)
             "tls: starttls is wanted off loopback");
     if (s->tls_ca && s->tls == TLS_NONE)
         return wrong(v, "mail.smtp.tls_ca", "given, but tls is none");
+    if (!v->c->mail.sign_certificate != !v->c->mail.sign_key)
+        return wrong(v, v->c->mail.sign_key ? "mail.sign_key" : "mail.sign_certificate",
+            "sign_certificate and sign_key go together");
     if (!strchr(v->c->mail.message_id_domain, '.') ||
         !host_is_valid(v->c->mail.message_id_domain, false))
         return wrong(

@@ -301,6 +301,8 @@ static const struct bind_key mail_keys[] = {
     {"help_en", BIND_TEXT, NEED, IN(config_mail, help_en), BOUNDS(1, 400)},
     {"message_id_domain", BIND_OPTIONAL, .offset = IN(config_mail, message_id_domain),
         BOUNDS(1, 253)},
+    {"sign_certificate", BIND_OPTIONAL_PATH, .offset = IN(config_mail, sign_certificate)},
+    {"sign_key", BIND_OPTIONAL_PATH, .offset = IN(config_mail, sign_key)},
     {"smtp", BIND_MAP, NEED, IN(config_mail, smtp), .table = smtp_keys},
     END,
 };

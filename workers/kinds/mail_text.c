@@ -5,6 +5,7 @@
 #include "crypto/code.h"
 #include "lifecycle/code.h"
 #include "mail/message.h"
+#include "mail/message_sign.h"
 #include "mail/template.h"
 #include "worker.h"
 
@@ -124,7 +125,12 @@ int mail_compose(const struct worker *w, const struct task *task, const struct m
         .date_offset_minutes = JAPAN_MINUTES,
         .body = {body->data, body->length},
     };
-    return message_compose(&message, ret, err);
+    if (!w->mail_signer)
+        return message_compose(&message, ret, err);
+    CLEANUP(message_wipe) struct buf plain = {0};
+    if (message_compose(&message, &plain, err))
+        return -1;
+    return message_sign(w->mail_signer, buf_bytes(&plain), message.id, ret, err);
 }
 
 void mail_life_lock(const struct uuid *life, char name[static 64])
