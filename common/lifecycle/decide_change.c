@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "lifecycle/decide_contract.h"
-#include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_profile.h"
 #include "lifecycle/decide_state.h"
 #include "lifecycle/decide_successor.h"
@@ -173,90 +172,6 @@ static void clear(struct change_case *k)
     free(k->unit_key);
 }
 
-/* --- telling --- */
-
-static json_t *paths_of(const struct change_case *k)
-{
-    json_t *paths = json_array();
-    const char *path;
-    json_t *value;
-    json_object_foreach(k->changes, path, value) json_array_append_new(paths, json_string(path));
-    return paths;
-}
-
-/* role: of a contact, -1: any. */
-static bool touches(const struct change_case *k, enum policy_place place, int role)
-{
-    const char *path;
-    json_t *value;
-    json_object_foreach(k->changes, path, value)
-    {
-        const struct policy_field *field = policy_field(k->policy, path);
-        if (field && (int)field->place == (int)place && (role < 0 || (int)field->role == role))
-            return true;
-    }
-    return false;
-}
-
-/* The last that fell with it; NULL: none. */
-static const struct certificate *revoked_now(const struct change_case *k)
-{
-    for (size_t i = k->aggregate->certificate_count; i-- > 0;)
-        if (uuid_equal(&k->aggregate->certificates[i]->revoked_by, &k->d->job))
-            return k->aggregate->certificates[i];
-    return NULL;
-}
-
-/* role: the contact concerned, -1: it is about no contact. */
-static void mail(const struct change_case *k, enum policy_mail event, int role, const char *old,
-    struct plan *plan)
-{
-    struct mail_order order = {.event = event,
-        .policy = k->policy,
-        .aggregate = k->aggregate,
-        .application = k->application,
-        .person = k->is_of_contract ? NULL : &k->after,
-        .before = k->is_of_contract ? NULL : &k->before,
-        .role = role < 0 ? ROLE_REGISTERED : (enum policy_role)role,
-        .address_before = old,
-        .changed = k->changes,
-        .certificate = revoked_now(k),
-        .effect = k->led_to,
-        .note = k->note};
-    mail_plan(k->d, &order, plan);
-}
-
-/* C2: each contact concerned is told, at the old address and at the new one. */
-static void mail_contacts(const struct change_case *k, enum policy_mail event, struct plan *plan)
-{
-    for (int role = 0; role < ROLES; role++) {
-        AUTO_TEXT path = mem_printf("contacts.%s.email", policy_word(role, role));
-        if (touches(k, PLACE_CONTACT, role))
-            mail(k, event, role, json_text_at(k->before.profile, path), plan);
-    }
-}
-
-static void mail_all(const struct change_case *k, struct plan *plan)
-{
-    if (touches(k, PLACE_SUBSCRIBER, -1))
-        mail(k, MAIL_CHANGE_COMPLETED, -1, NULL, plan);
-    mail_contacts(k, MAIL_CHANGE_COMPLETED, plan);
-    if (touches(k, PLACE_ACCOUNT, -1))
-        mail(k, MAIL_ACCOUNT_CHANGED, -1, json_text_at(k->before.profile, "account.otp_email"),
-            plan);
-    if (!k->is_of_contract && profile_differs(k->before.profile, k->after.profile, "email"))
-        mail(k, MAIL_EMAIL_CHANGED, -1, NULL, plan);
-}
-
-static void audit(const struct change_case *k, const char *event, struct plan *plan)
-{
-    const struct uuid *subject =
-        k->is_of_contract ? &k->aggregate->contract->id : &k->aggregate->subscriber.id;
-    plan_audit(plan, event, subject,
-        json_pack(
-            "{s:o, s:o}", "application", json_uuid(&k->application->id), "changed", paths_of(k)));
-}
-
 /* --- accepting; nothing can fail here --- */
 
 /* The change's own application: what was asked for, on record from now on. */
@@ -279,7 +194,7 @@ static json_t *result_of(const struct change_case *k, const char *state)
     json_t *result = json_object();
     json_object_set_new(result, "application", json_uuid(&k->application->id));
     json_object_set_new(result, "state", json_string(state));
-    json_object_set_new(result, "changed", paths_of(k));
+    json_object_set_new(result, "changed", change_paths(k));
     json_object_set_new(result, "follow_up", json_string(change_follow_up(k)));
     result_add_charge(k->application, result);
     return result;
@@ -295,7 +210,7 @@ static json_t *complete(struct change_case *k, struct plan *plan)
         contract_set_state(k->aggregate->contract, k->after.profile);
     else
         change_subscriber(k, result, plan);
-    mail_all(k, plan);
+    change_mail_all(k, plan);
     return result;
 }
 
@@ -304,7 +219,7 @@ static void accept(struct change_case *k, struct plan *plan)
     attach(k);
     if (k->needs_review)
         k->application->state = APPLICATION_AWAITING_APPROVAL;
-    audit(k, k->needs_review ? "change.accepted" : "change.completed", plan);
+    change_audit(k, k->needs_review ? "change.accepted" : "change.completed", plan);
     plan_result(plan, k->needs_review ? result_of(k, "awaiting-review") : complete(k, plan));
 }
 
@@ -347,18 +262,16 @@ static int approve(
     if (change_prepare(k, plan, err) || plan->refused)
         return plan->refused ? 0 : -1;
     approval_record(a);
-    audit(k, "change.completed", plan);
+    change_audit(k, "change.completed", plan);
     approval_finish(a, complete(k, plan), plan);
     return 0;
 }
 
 static void reject(struct change_case *k, const struct approval *a, struct plan *plan)
 {
-    json_t *result = json_pack("{s:s, s:o}", "state", "rejected", "changed", paths_of(k));
+    json_t *result = json_pack("{s:s, s:o}", "state", "rejected", "changed", change_paths(k));
     approval_record(a);
-    if (!k->is_of_contract)
-        mail(k, MAIL_CHANGE_REJECTED, -1, NULL, plan);
-    mail_contacts(k, MAIL_CHANGE_REJECTED, plan);
+    change_mail_rejected(k, plan);
     approval_finish(a, result, plan);
 }
 
@@ -422,10 +335,10 @@ void change_ride(const struct decision *d, const struct policy *policy, struct a
     k.changes = differences(&k, changes);
     if (application->state == APPLICATION_APPROVED) {
         contract_set_state(a->contract, k.after.profile);
-        audit(&k, "change.completed", plan);
-        mail_contacts(&k, MAIL_CHANGE_COMPLETED, plan);
+        change_audit(&k, "change.completed", plan);
+        change_mail_contacts(&k, MAIL_CHANGE_COMPLETED, plan);
     } else {
-        mail_contacts(&k, MAIL_CHANGE_REJECTED, plan);
+        change_mail_contacts(&k, MAIL_CHANGE_REJECTED, plan);
     }
     clear(&k);
 }

@@ -70,4 +70,14 @@ int change_prepare(struct change_case *k, struct plan *plan, struct err *err) MU
 /* Writes it and does what it leads to: certificates and revoked go into the result. */
 void change_subscriber(struct change_case *k, json_t *result, struct plan *plan);
 
+/* --- telling (decide_change_tell.c) --- */
+
+json_t *change_paths(const struct change_case *k); /* of the fields, a new array */
+/* To everybody the policy names for what was changed; and where an operator said no. */
+void change_mail_all(const struct change_case *k, struct plan *plan);
+void change_mail_rejected(const struct change_case *k, struct plan *plan);
+/* Each contact concerned, at the old address and at the new one. */
+void change_mail_contacts(const struct change_case *k, enum policy_mail event, struct plan *plan);
+void change_audit(const struct change_case *k, const char *event, struct plan *plan);
+
 #endif
