@@ -9,7 +9,7 @@ POLICY = pathlib.Path("/usr/sbin/policy-rc.d")  # what Debian's packages ask bef
 
 
 def install():
-    """The packages, without the services they would start."""
+    """The packages, without the services they would start. What cannot be had is told, not failed."""
     states = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Status}\n", *PACKAGES],
                             capture_output=True, text=True).stdout
     missing = [p for p in PACKAGES if f"{p} install ok installed" not in states]
@@ -22,9 +22,11 @@ def install():
         POLICY.chmod(0o755)
     try:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *missing]):
-            subprocess.run(["apt-get", *command], check=True, env=environment, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL)
+        for command in (["update"], *(["install", "-y", "--no-install-recommends", p] for p in missing)):
+            done = subprocess.run(["apt-get", "-q", *command], env=environment, stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True)
+            if done.returncode:
+                print(f"apt-get {' '.join(command)}: {done.stderr.strip()}", flush=True)
     finally:
         if ours:
             POLICY.unlink()
