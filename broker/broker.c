@@ -24,6 +24,7 @@
 #include "crypto/fingerprint.h"
 #include "crypto/seal.h"
 #include "db/migrate.h"
+#include "lifecycle/policy_set.h"
 #include "lifecycle/schedule.h"
 #include "setup/database.h"
 #include "wire/curve.h"
@@ -110,6 +111,8 @@ static int set_up_keys(struct broker *b, struct err *err)
     const struct config *c = b->config;
     if (keyring_load(c->fingerprint_key, &b->fingerprints, err))
         return err_context(err, "fingerprint_key");
+    if (policy_set_load(c->products, &b->policies, err))
+        return -1;
     if (c->broker.curve_key && (curve_load(c->broker.curve_key, &b->curve, err) ||
                                    zap_new(b->zmq, &c->broker, &b->zap, err)))
         return err_context(err, "broker.curve_key");
@@ -392,6 +395,7 @@ void broker_free(struct broker *b)
     schedules_free(b->schedules);
     exports_free(b->exports);
     keyring_free(b->fingerprints);
+    policy_set_free(b->policies);
     buf_free(&b->canonical);
     curve_pair_free(b->curve);
     inbox_free(b->inbox);

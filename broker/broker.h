@@ -20,6 +20,7 @@ struct clients;
 struct waits;
 struct workers;
 struct keyring;
+struct policy_set;
 struct sealing;
 struct questions;
 struct changes;
@@ -61,6 +62,7 @@ struct broker {
     uint16_t next_slot; /* where new jobs go: changes from turn to turn */
 
     struct keyring *fingerprints;
+    struct policy_set *policies; /* for what is urgent */
     struct buf canonical;    /* scratch: the request under way (quick.h) */
     struct sealing *sealing; /* NULL: plain secrets are refused */
     struct inbox *inbox;

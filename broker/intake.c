@@ -11,11 +11,11 @@
 #include "base/json.h"
 #include "crypto/fingerprint.h"
 #include "crypto/secrets.h"
+#include "lifecycle/urgency.h"
 
 #include <string.h>
 
 enum {
-    DAY_MS = 86400000,
     VOLATILE_MOST = 10000, /* of a kind without rows, waiting for a worker: seconds of work */
 };
 
@@ -203,6 +203,9 @@ static int make_job(struct broker *b, const struct kind *kind, const struct read
     int priority = 0;
     if (check_priority(rights, r, &priority, err))
         return -1;
+    if (urgency_concerns(kind->id) &&
+        urgency_of(b->policies, kind->id, r->args)) /* the service's rule, not the client's wish */
+        priority = JOB_PRIORITY_URGENT;
     job->id = r->has_id ? r->id : uuid_new();
     job->slot = b->next_slot;
     job->priority = (uint8_t)priority;
@@ -277,7 +280,7 @@ int intake_submit(struct broker *b, const struct kind *kind, struct bytes body,
     const struct config_client *rights = wish->asker.client->party->rights;
     const size_t most = b->config->broker.args_bytes;
     struct reading r = {0};
-    bool looks_into_args = rights->roles || rights->channels;
+    bool looks_into_args = rights->roles || rights->channels || urgency_concerns(kind->id);
     int failed = 0;
     if (!looks_into_args && quick_parse(body, most, &r.request, &b->canonical))
         r.canonical = &b->canonical;

@@ -189,7 +189,7 @@ class Resident(StackCase):
         for job in waiting:
             self.client.accepted(job)
         args = {"certificate": who.certificate, "reason": "lost", "by": at_counter()}
-        urgent = self.client.submit("revoke", args, priority=9)
+        urgent = self.client.submit("revoke", args)  # the reason alone makes it so
         self.client.accepted(urgent)
         type(self).worker = self.stack.start_worker(KINDS, name="again")
         result = self.done(self.client.done(urgent))
