@@ -391,7 +391,9 @@ static void tell_file(struct check *c)
 
 static int begin_snapshot(struct db *db, struct err *err)
 {
+    /* Whoever reads the findings in a pager may take long. */
     static const char *const statements[] = {
+        "SET SESSION idle_transaction_timeout = 0",
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
     };
