@@ -50,6 +50,9 @@ static int calm(void **state UNUSED)
 }
 
 #define WAITING "SELECT COUNT(*) FROM job WHERE kind = 'crl'"
+#define LOCK_WAITS                                                                                 \
+    "SELECT variable_value FROM information_schema.GLOBAL_STATUS WHERE variable_name = "           \
+    "'INNODB_ROW_LOCK_WAITS'"
 #define ASKED "SELECT COUNT(*) FROM crl_wanted w JOIN job j ON j.id = w.job WHERE j.kind = 'crl'"
 
 /* --- revoking --- */
@@ -313,6 +316,10 @@ static void test_a_job_waits_for_those_who_count_on_it(void **state UNUSED)
     begin(&m, second);
     wait_until("it waits to begin",
         "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'", 1);
+    AUTO_TEXT again = mem_printf("SELECT variable_value > %lld FROM information_schema."
+                                 "GLOBAL_STATUS WHERE variable_name = 'INNODB_ROW_LOCK_WAITS'",
+        (long long)number(LOCK_WAITS));
+    wait_until("it waits a second time", again, 1); /* longer than for one lock */
     mariadb_do(revoker, "COMMIT");
     assert_int_equal(entries(finish(&m)), before + 1);
 }

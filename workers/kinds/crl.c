@@ -55,13 +55,11 @@ static int build(struct worker *w, const struct config_issuer *issuer, const str
 {
     struct issuer *signer = worker_issuer(w, issuer->name);
     struct crl_row last;
-    if (crl_store_turn(w->db, issuer->name, err) ||
-        crl_store_last(w->db, issuer->name, &last, err) ||
-        crl_store_count(w->db, issuer->name, last.this_update_ms, ret_entries, err))
+    if (crl_store_turn(w->db, issuer->name, err) || crl_store_last(w->db, issuer->name, &last, err))
         return -1;
     *facts = next_facts(issuer, signer, &last);
     AUTO(crl) crl = NULL;
-    if (crl_new(signer, facts, *ret_entries, &crl, err) ||
+    if (crl_new(signer, facts, last.entries + last.entries / 16, &crl, err) ||
         crl_store_feed(w->db, issuer->name, last.this_update_ms, crl, err))
         return -1;
     *ret_entries = crl_count(crl);
@@ -114,20 +112,27 @@ static void publish(const struct worker *w, const char *issuer, struct bytes der
             log_q(w->config->crl_folder), der.length);
 }
 
+/* Both commits may have to wait for others, and be tried again. */
+static int begin(
+    struct worker *w, const struct config_issuer *issuer, const struct task *task, struct err *err)
+{
+    if (issuer && crl_wanted_clear(w->db, issuer->name, &task->job->id, err))
+        return -1;
+    return db_begin(w->db, err);
+}
+
 static int run_one(struct worker *w, struct task *task, const struct uuid *group, struct err *err)
 {
     AUTO_BUF der = {0};
     const struct config_issuer *issuer = task->refused ? NULL : issuer_of(w, task);
-    if (issuer && crl_wanted_clear(w->db, issuer->name, &task->job->id, err))
-        return -1;
     for (int races = 0; races < RACES_MOST; races++) {
         err_clear(err);
         buf_clear(&der);
         if (!task->refused)
             plan_clear(&task->plan);
-        if (db_open(w->db, err) || db_begin(w->db, err))
+        if (db_open(w->db, err))
             return -1;
-        if (make(w, task, group, &der, err))
+        if (begin(w, issuer, task, err) || make(w, task, group, &der, err))
             db_rollback(w->db);
         else if (db_commit(w->db, err) == 0) {
             if (task->outcome == OUTCOME_DONE)

@@ -27,31 +27,18 @@ int crl_store_turn(struct db *db, const char *issuer, struct err *err)
 int crl_store_last(struct db *db, const char *issuer, struct crl_row *ret, struct err *err)
 {
     static const struct statement last = {"crl_last",
-        "SELECT number, this_update_ms FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1", "t",
-        "ii"};
+        "SELECT number, this_update_ms, entries FROM crl WHERE issuer = ? ORDER BY number DESC "
+        "LIMIT 1",
+        "t", "iii"};
     *ret = (struct crl_row){0};
     const struct db_value issuer_value = db_text(issuer);
-    struct db_value columns[2];
+    struct db_value columns[3];
     if (db_query(db, &last, &issuer_value, err))
         return -1;
     int row = db_fetch(db, columns, err);
     if (row > 0)
-        *ret = (struct crl_row){(uint64_t)columns[0].integer, columns[1].integer};
-    db_finish(db);
-    return row < 0 ? -1 : 0;
-}
-
-int crl_store_count(
-    struct db *db, const char *issuer, int64_t since_ms, size_t *ret, struct err *err)
-{
-    static const struct statement count = {"crl_count",
-        "SELECT COUNT(*) FROM revocation WHERE issuer = ? AND not_after_ms >= ?", "ti", "i"};
-    const struct db_value params[] = {db_text(issuer), db_int(since_ms)};
-    struct db_value column;
-    if (db_query(db, &count, params, err))
-        return -1;
-    int row = db_fetch(db, &column, err);
-    *ret = row > 0 ? (size_t)column.integer : 0;
+        *ret = (struct crl_row){
+            (uint64_t)columns[0].integer, columns[1].integer, (size_t)columns[2].integer};
     db_finish(db);
     return row < 0 ? -1 : 0;
 }
@@ -59,10 +46,11 @@ int crl_store_count(
 int crl_store_feed(
     struct db *db, const char *issuer, int64_t since_ms, struct crl *crl, struct err *err)
 {
-    /* The primary key's order is the serials' order: all are of one length. */
+    /* The primary key's order is the serials' order: all are of one length. By `issuer, serial` a
+     * prepared statement would sort a million rows. */
     static const struct statement feed = {"crl_feed",
-        "SELECT serial, revoked_ms, reason FROM revocation WHERE issuer = ? AND not_after_ms >= ? "
-        "ORDER BY issuer, serial",
+        "SELECT serial, revoked_ms, reason FROM revocation FORCE INDEX (PRIMARY) "
+        "WHERE issuer = ? AND not_after_ms >= ? ORDER BY serial",
         "ti", "bii"};
     const struct db_value params[] = {db_text(issuer), db_int(since_ms)};
     struct db_value columns[3];

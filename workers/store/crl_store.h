@@ -13,6 +13,7 @@
 struct crl_row {
     uint64_t number; /* 0: there is none yet */
     int64_t this_update_ms;
+    size_t entries;
 };
 
 /*
@@ -23,10 +24,8 @@ int crl_store_turn(struct db *db, const char *issuer, struct err *err) MUST_USE;
 /* The newest CRL of an issuer. */
 int crl_store_last(
     struct db *db, const char *issuer, struct crl_row *ret, struct err *err) MUST_USE;
-/* Entries that a CRL after one of `since_ms` must have: kept until one CRL after expiry. */
-int crl_store_count(
-    struct db *db, const char *issuer, int64_t since_ms, size_t *ret, struct err *err) MUST_USE;
-/* Adds them to the CRL in the order of their serials. */
+/* Adds the entries that a CRL after one of `since_ms` must have, in the order of their serials:
+ * they are kept until one CRL after expiry. */
 int crl_store_feed(
     struct db *db, const char *issuer, int64_t since_ms, struct crl *crl, struct err *err) MUST_USE;
 /*
