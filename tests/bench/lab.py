@@ -14,6 +14,7 @@ import urllib.request
 from harness import BUILD, SOURCE, Stack, make_key_and_csr, until
 from people import OPERATOR, hashed
 from table import Row
+from test_mail_signed import make_card
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PASSWORD = "correct horse"
@@ -46,7 +47,7 @@ class BenchStack(Stack):
     """The server as scripts/mariadb starts it for use, and hashes of the usual cost."""
 
     def __init__(self, folder, small):
-        self.small = small
+        self.small, self.signs = small, False
         super().__init__(folder=folder, products=folder / "products")
         shutil.copytree(SOURCE / "config" / "products", folder / "products")
         shutil.copytree(pathlib.Path(__file__).parent / "products", folder / "products",
@@ -61,7 +62,18 @@ class BenchStack(Stack):
     def write_config(self):
         super().write_config()
         path = self.config_path()
-        path.write_text(path.read_text().replace("scrypt: {ln: 12,", f"scrypt: {{ln: {FULL_LN},"))
+        text = path.read_text().replace("scrypt: {ln: 12,", f"scrypt: {{ln: {FULL_LN},")
+        if self.signs:
+            text = text.replace("  help_ja:", "  sign_certificate: keys/mail.pem\n"
+                                "  sign_key: keys/mail.key\n  help_ja:", 1)
+        path.write_text(text)
+
+    def sign_mails(self, signs):
+        """Workers that are started from now on do, or do not."""
+        if signs and not (self.folder / "keys" / "mail.pem").exists():
+            make_card(self.folder)
+        self.signs = signs
+        self.write_config()
 
 
 class Lab:
