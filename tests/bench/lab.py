@@ -34,7 +34,7 @@ class Sizes:
     revocations: int = 1_000_000
     backlog: int = 1_000_000
     burst: int = 100_000
-    mails: int = 20_000
+    mails: int = 12_000
     signed: int = 15_000
 
 
@@ -101,7 +101,7 @@ class Lab:
         names = [n for n, in self.stack.sql(
             f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{database}' "
             "AND table_type = 'BASE TABLE'") if n not in kept]
-        self.stack.sql("; ".join(f"TRUNCATE TABLE {name}" for name in names), database)
+        self.sql("; ".join(f"TRUNCATE TABLE {name}" for name in names), database=database)
 
     def start_broker(self):
         self.broker = self.stack.start_broker()
@@ -135,12 +135,12 @@ class Lab:
         finally:
             self.stack.certq("queue", "resume", kind)
 
-    def sql(self, statement, seconds=1800):
+    def sql(self, statement, seconds=1800, database="certq"):
         """A statement that may take long; its output is not wanted."""
         s = self.stack
         subprocess.run(["mariadb", "--no-defaults", f"--socket={s.socket}", "--user=certq_admin",
                         f"--password={(s.database / 'passwords' / 'certq_admin').read_text().strip()}",
-                        "certq", "-e", statement], check=True, timeout=seconds,
+                        database, "-e", statement], check=True, timeout=seconds,
                        stdout=subprocess.DEVNULL)
 
     # --- people ---
