@@ -40,7 +40,7 @@ struct reissue_facts {
 };
 /*
  * Refusals: credentials, forbidden, not-offered, not-found, bad-request, expired, too-late,
- * too-many, new-application, contact-us, not-retrieved, already-requested, and the state of the
+ * too-many, new-application, contact-us, not-retrieved, already-requested, already-reissued, and the state of the
  * certificate, the subscriber or the contract.
  */
 int decide_reissue(const struct decision *d, const struct reissue_request *r,

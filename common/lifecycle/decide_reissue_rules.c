@@ -7,6 +7,17 @@
 
 #include <string.h>
 
+/* C6: the key that is reported here is refused from now on, this request's not excepted. */
+static bool is_compromised(const struct reissue_case *k, struct plan *plan)
+{
+    const struct certificate *c = k->certificate;
+    if (k->reason->crl == REASON_KEY_COMPROMISE && c->has_request &&
+        memcmp(c->spki_sha256, k->r->key->spki_sha256, sizeof c->spki_sha256) == 0)
+        plan_refuse(plan, "key-compromised",
+            "csr: this is the key that is reported compromised; make another");
+    return plan->refused;
+}
+
 /* The request comes with it, or with the retrieval. */
 static bool has_csr(const struct reissue_case *k, struct plan *plan)
 {
@@ -17,8 +28,8 @@ static bool has_csr(const struct reissue_case *k, struct plan *plan)
             k->policy->name);
     else if (!wants && csr && !json_is_null(csr))
         plan_bad_field(plan, "csr", "is given at the retrieval, not here");
-    else if (wants)
-        (void)key_check(k->policy, k->r->key, plan);
+    else if (wants && key_check(k->policy, k->r->key, plan))
+        (void)is_compromised(k, plan);
     return !plan->refused;
 }
 
@@ -146,6 +157,27 @@ static bool is_first(const struct reissue_case *k, struct plan *plan)
     return true;
 }
 
+/*
+ * What has a successor already, and only lives until its time comes (C5), is not replaced a second
+ * time: there would be two in its place, and nothing to end one of them.
+ */
+static bool is_superseded(const struct reissue_case *k, struct plan *plan)
+{
+    for (size_t i = 0; i < k->aggregate->certificate_count; i++) {
+        const struct certificate *next = k->aggregate->certificates[i];
+        const struct application *a = aggregate_application(k->aggregate, &next->application);
+        struct succession s;
+        if (next->state != CERTIFICATE_VALID || certificate_is_expired(next, k->d->now_ms) || !a ||
+            !succession_read(a, &s) || !uuid_equal(&s.revokes, &k->certificate->id))
+            continue;
+        plan_refuse(plan, "already-reissued",
+            "certificate %s was reissued on %s: reissue %s, or revoke the old one",
+            uuid_s(&k->certificate->id), clock_s(next->issued_ms), uuid_s(&next->id));
+        return true;
+    }
+    return false;
+}
+
 /* "25日以内" takes day 25 in, "25日以降" begins with it. */
 static bool is_in_window(const struct reissue_case *k)
 {
@@ -214,8 +246,8 @@ bool rules_allow(struct reissue_case *k, struct plan *plan)
 {
     if (!state_is_open(k->d, k->aggregate, plan) || !is_open(k, plan) ||
         !actor_may(k->d, k->policy, PROC_REISSUE, k->r->args, plan) || !is_first(k, plan) ||
-        !is_within_limits(k, plan) || !find_reason(k, plan) || !find_timing(k, plan) ||
-        !has_csr(k, plan))
+        !is_within_limits(k, plan) || is_superseded(k, plan) || !find_reason(k, plan) ||
+        !find_timing(k, plan) || !has_csr(k, plan))
         return false;
     k->old = find_old(k);
     return true;

@@ -201,13 +201,29 @@ static void test_emergency(void **state UNUSED)
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
     assert_int_equal(a->certificates[0]->reason, REASON_KEY_COMPROMISE);
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_VALID);
-    assert_true(reissue_awaits_later_review(a->applications[1]));
+    assert_non_null(strstr(a->applications[1]->request, "\"review\""));
     stored(a);
     assert_string_equal(decide_last(&w, a, "approve"), "done");
     assert_string_equal(result_text(&w, "state"), "reviewed");
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_VALID);
     stored(a);
     assert_string_equal(decide_last(&w, a, "approve"), "not-awaiting");
+    free_server(a);
+    world_clear(&w);
+}
+
+/* C6: what replaces a compromised key is another key. */
+static void test_compromised_key_again(void **state UNUSED)
+{
+    struct world w;
+    world_init(&w);
+    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    const struct request_key same = key_of('a'), key = key_of('b');
+    static const struct ask row = {
+        "web-ev", "key-compromise", NULL, BY_OPERATOR, 0, 0, "done", "issued"};
+    assert_string_equal(reissue(&w, a, &row, &same), "key-compromised");
+    assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
+    assert_string_equal(reissue(&w, a, &row, &key), "done");
     free_server(a);
     world_clear(&w);
 }
@@ -239,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_rejected),
         cmocka_unit_test(test_gone_meanwhile),
         cmocka_unit_test(test_emergency),
+        cmocka_unit_test(test_compromised_key_again),
         cmocka_unit_test(test_csr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,24 @@ static void test_compromised_key_is_refused(void **state)
 
 /* --- C4 --- */
 
+/* C5: what only lives until its time comes has its successor, and gets no second one. */
+static void test_c5_one_successor(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "announcing");
+    struct certificate *first = a->certificates[0];
+    struct deferral f = defer(w, a, 'b');
+    struct certificate *second = newest(a);
+    assert_string_equal(reissue(w, a, first, ""), "already-reissued");
+    assert_non_null(strstr(w->plan.message, uuid_s(&second->id)));
+    assert_string_equal(reissue_by_operator(w, a, first, ""), "already-reissued");
+    assert_int_equal(a->certificate_count, 2);
+    /* The successor can be; and the old one, once the successor is gone. */
+    assert_string_equal(revoke(w, a, second, "superseded"), "done");
+    assert_string_equal(reissue(w, a, first, ""), "done");
+    json_decref(f.args);
+}
+
 static void test_c4_limits(void **state)
 {
     static const struct {
@@ -361,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_c6_operator_in_emergency, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_immediate_and_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_x4_to_the_second, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c5_one_successor, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_announced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_nobody_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_not_superseded_any_more, set_up, tear_down),
