@@ -49,29 +49,44 @@ json_t *succession_json(const struct succession *s)
     return terms;
 }
 
+static bool is_scheduled(
+    const struct application *a, const struct certificate *c, struct succession *ret)
+{
+    return succession_read(a, ret) && uuid_equal(&ret->revokes, &c->id) && !uuid_is_zero(&ret->job);
+}
+
+/* The newest counts: a successor before it may have been revoked, and its job came to nothing. */
 const struct application *succession_pending(
     const struct aggregate *a, const struct certificate *c, struct succession *ret)
 {
-    for (size_t i = 0; c->state == CERTIFICATE_VALID && i < a->application_count; i++)
-        if (succession_read(a->applications[i], ret) && uuid_equal(&ret->revokes, &c->id) &&
-            !uuid_is_zero(&ret->job))
-            return a->applications[i];
+    for (size_t i = a->application_count; c->state == CERTIFICATE_VALID && i > 0; i--)
+        if (is_scheduled(a->applications[i - 1], c, ret))
+            return a->applications[i - 1];
     return NULL;
 }
 
 /* --- revoking --- */
 
-static void revoke_one(const struct decision *d, struct aggregate *a, struct certificate *c,
-    enum reason reason, const char *word, const char *note, struct plan *plan)
+/* X4: whatever would have revoked it later. */
+static void unschedule(const struct decision *d, const struct aggregate *a,
+    const struct certificate *c, struct plan *plan)
 {
-    struct succession s;
-    if (succession_pending(a, c, &s) && !uuid_equal(&s.job, &d->job)) {
+    for (size_t i = 0; i < a->application_count; i++) {
+        struct succession s;
+        if (!is_scheduled(a->applications[i], c, &s) || uuid_equal(&s.job, &d->job))
+            continue;
         plan_cancel(plan, &s.job);
         if (!uuid_is_zero(&s.reminder))
             plan_cancel(plan, &s.reminder);
         plan_audit(
             plan, "revocation.unscheduled", &c->id, json_pack("{s:o}", "job", json_uuid(&s.job)));
     }
+}
+
+static void revoke_one(const struct decision *d, struct aggregate *a, struct certificate *c,
+    enum reason reason, const char *word, const char *note, struct plan *plan)
+{
+    unschedule(d, a, c, plan);
     certificate_revoke(c, reason, d->now_ms, &d->job);
     plan_audit(plan, "certificate.revoked", &c->id,
         json_pack("{s:o, s:s, s:s, s:s?}", "serial", json_serial(c), "reason", reason_name(reason),
