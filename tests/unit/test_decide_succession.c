@@ -307,6 +307,29 @@ static void test_c5_one_successor(void **state)
     json_decref(f.args);
 }
 
+/* X4: of two deferrals the newest counts, the first having come to nothing; both are cancelled. */
+static void test_x4_deferred_again(void **state)
+{
+    struct world *w = *state;
+    struct succession s;
+    AUTO(aggregate) a = holder(w, "deferring");
+    struct certificate *first = a->certificates[0];
+    struct deferral f = defer(w, a, 'b');
+    assert_string_equal(revoke(w, a, newest(a), "superseded"), "done");
+    w->now_ms += DAY_MS;
+    assert_string_equal(reissue(w, a, first, ", 'revocation': 'deferred'"), "done");
+    assert_string_equal(retrieve_with(w, a, 'c'), "done");
+    stored(a);
+    const struct application *row = succession_pending(a, first, &s);
+    assert_true(row && uuid_equal(&row->certificate, &newest(a)->id));
+    assert_int_equal(s.revoke_ms, w->now_ms + 14 * DAY_MS);
+    assert_string_equal(revoke(w, a, first, "superseded"), "done");
+    assert_int_equal(w->plan.cancel_count, 2);
+    assert_true(uuid_equal(&w->plan.cancels[0], &f.job));
+    assert_true(uuid_equal(&w->plan.cancels[1], &s.job));
+    json_decref(f.args);
+}
+
 static void test_c4_limits(void **state)
 {
     static const struct {
@@ -380,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_immediate_and_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_x4_to_the_second, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_one_successor, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_x4_deferred_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_announced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_nobody_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_not_superseded_any_more, set_up, tear_down),
