@@ -309,7 +309,7 @@ static void test_a_job_waits_for_those_who_count_on_it(void **state UNUSED)
     mariadb_do(revoker, "BEGIN");
     mariadb_do(revoker,
         "INSERT INTO revocation (issuer, serial, certificate, revoked_ms, reason, not_after_ms, "
-        "job) VALUES ('person-ca', UNHEX(REPEAT('7e', 20)), REPEAT('c', 16), 1780000000000, 1, "
+        "job) VALUES ('person-ca', UNHEX(REPEAT('7e', 16)), REPEAT('c', 16), 1780000000000, 1, "
         "4000000000000, REPEAT('j', 16))");
     mariadb_do(revoker, "UPDATE crl_wanted SET version = version + 1 WHERE issuer = 'person-ca'");
     struct maker m;

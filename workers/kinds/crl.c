@@ -101,12 +101,16 @@ static int make(
     return complete(w, task, group, err);
 }
 
-/* A file that cannot be written is told, not failed: the CRL exists and brokers serve it. */
+/*
+ * A file that cannot be written is told, not failed: the CRL exists and brokers serve it. That a
+ * newer one is there already may just mean that this process was held up.
+ */
 static void publish(const struct worker *w, const char *issuer, struct bytes der)
 {
     struct err err = {0};
     if (crl_file_write(w->config->crl_folder, issuer, der, &err))
-        log_error("crl.unpublished", "issuer=%s error=%s", issuer, log_q(err.text));
+        log_event(err.kind == ERR_CONFLICT ? LOG_WARN_ : LOG_ERROR_, "crl.unpublished",
+            "issuer=%s error=%s", issuer, log_q(err.text));
     else
         log_info("crl.published", "issuer=%s folder=%s bytes=%zu", issuer,
             log_q(w->config->crl_folder), der.length);
