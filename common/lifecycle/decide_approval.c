@@ -120,13 +120,11 @@ static bool is_kind(const struct application *a, const char *kind)
     return strcmp(a->kind, kind) == 0;
 }
 
-/* Changes and withdrawals have mails of their own, a correction a document; what exists already was
- * not refused. */
+/* A change has a mail of its own, a correction a document; what exists already was not refused. */
 static bool is_told(const struct approval *a)
 {
     const struct application *row = a->application;
-    if (a->r->is_approved || is_kind(row, "change") || is_kind(row, "withdraw") ||
-        is_kind(row, "correct"))
+    if (a->r->is_approved || is_kind(row, "change") || is_kind(row, "correct"))
         return false;
     return is_kind(row, "revoke") || !a->certificate ||
            a->certificate->state == CERTIFICATE_CANCELLED;
@@ -147,7 +145,8 @@ static void mail_rejected(const struct approval *a, struct plan *plan)
         .application = a->application,
         .certificate = a->certificate,
         .person = &person,
-        .note = a->r->note};
+        .note = a->r->note,
+        .spares_subscriber = is_kind(a->application, "withdraw")}; /* the organisation asked */
     mail_plan(a->d, &mail, plan);
 }
 

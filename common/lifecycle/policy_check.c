@@ -452,5 +452,6 @@ int policy_check(const struct policy *p, const struct yaml_node *root, struct er
     review_ends(&r);
     review_notices(&r);
     review_records(&r);
+    review_occasions(&r);
     return r.failed ? -1 : 0;
 }

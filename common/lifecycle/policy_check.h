@@ -24,5 +24,7 @@ int review_shortest_days(const struct policy *p);
 
 /* policy_check_form.c: unit, fields, certificate, mails. */
 void review_form(struct review *r);
+/* Mails about what never happens; after everything that says what does. */
+void review_occasions(struct review *r);
 
 #endif

@@ -203,8 +203,7 @@ static bool reviews(const struct policy *p)
            p->revoke.confirm != CONFIRM_NONE;
 }
 
-/* Mails about what never happens. */
-static void review_occasions(struct review *r)
+void review_occasions(struct review *r)
 {
     const struct policy *p = r->p;
     clash(r, p->mails[MAIL_REVOCATION_ACCEPTED].count && p->revoke.confirm == CONFIRM_NONE,
@@ -222,7 +221,6 @@ static void review_occasions(struct review *r)
 static void review_mails(struct review *r)
 {
     const struct policy *p = r->p;
-    review_occasions(r);
     for (int i = 0; i < POLICY_MAIL_EVENTS; i++)
         for (size_t j = 0; j < p->mails[i].count; j++)
             review_recipient(r, i, &p->mails[i].items[j]);
