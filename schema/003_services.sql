@@ -37,6 +37,17 @@ ALTER TABLE application
     ADD COLUMN contract BINARY(16) NULL,
     ADD KEY contract (contract);
 
+-- ---- Former addresses (B10) ----
+
+-- Where a certificate keeps the address it was issued for, its holder proves themselves by that one, and is
+-- found by it although the subscriber has another one now.
+CREATE TABLE former_email (
+    email      VARCHAR(254) NOT NULL,
+    product    VARCHAR(32)  NOT NULL,
+    subscriber BINARY(16)   NOT NULL,
+    PRIMARY KEY (email, product, subscriber)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
 -- ---- Devices (D8) ----
 
 -- The card or computer a certificate sits on, as upstream names it; and whether its revocation was

@@ -20,6 +20,7 @@ GRANT SELECT, INSERT, DELETE ON {database}.job TO {worker};
 GRANT SELECT, INSERT ON {database}.job_history TO {worker};
 GRANT SELECT, INSERT, UPDATE ON {database}.subscriber TO {worker};
 GRANT SELECT, INSERT, UPDATE ON {database}.application TO {worker};
+GRANT SELECT, INSERT ON {database}.former_email TO {worker};
 GRANT SELECT, INSERT, UPDATE ON {database}.contract TO {worker};
 GRANT SELECT, INSERT, UPDATE ON {database}.contact TO {worker};
 GRANT SELECT, INSERT, UPDATE ON {database}.certificate TO {worker};

@@ -338,6 +338,7 @@ static int write_rows(struct db *db, const struct writes *w, struct err *err)
 {
     return subscriber_insert(db, ROWS(subscriber, w->subscribers[ROW_NEW]), err) ||
                    subscriber_update(db, ROWS(subscriber, w->subscribers[ROW_CHANGED]), err) ||
+                   former_email_insert(db, ROWS(subscriber, w->subscribers[ROW_CHANGED]), err) ||
                    application_insert(db, ROWS(application, w->applications[ROW_NEW]), err) ||
                    application_update(db, ROWS(application, w->applications[ROW_CHANGED]), err) ||
                    certificate_insert(db, ROWS(certificate, w->certificates[ROW_NEW]), err) ||

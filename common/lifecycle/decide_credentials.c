@@ -186,13 +186,34 @@ static bool is_of_company(const struct credentials *c, const struct subscriber *
     return same_text(json_text_at(profile, "organisation.company_code"), c->company_code);
 }
 
+/* B10: by the address of the certificate in question where the policy says so. */
+static bool has_address(
+    const struct credentials *c, const struct candidate *candidate, const struct proven *by_code)
+{
+    const struct aggregate *a = candidate->aggregate;
+    if (!c->email)
+        return true;
+    if (candidate->policy->credentials.email != AGE_OF_CERTIFICATE ||
+        by_code->candidate != candidate || !by_code->certificate)
+        return same_text(a->subscriber.email, c->email);
+    const struct application *application =
+        aggregate_application(a, &by_code->certificate->application);
+    AUTO_PERSON person = {0};
+    struct err err = {0};
+    if (!application || person_of_rows(a, application, &person, &err))
+        return false;
+    const char *own = person_value(&person, "email");
+    AUTO_TEXT folded = own ? email_fold(own) : NULL;
+    return same_text(folded, c->email);
+}
+
 static bool proves(const struct decision *d, const struct credentials *c,
     const struct candidate *candidate, const struct proven *by_code)
 {
     const struct subscriber *s = &candidate->aggregate->subscriber;
     unsigned wanted = needed(c, candidate->policy);
     if (s->locked_ms || s->is_withdrawn || !credentials_suit(d, c, candidate->policy) ||
-        !is_of_company(c, s))
+        !is_of_company(c, s) || !has_address(c, candidate, by_code))
         return false;
     if (wanted & POLICY_BIT(CREDENTIAL_PASSWORD) && !candidate->fits)
         return false;

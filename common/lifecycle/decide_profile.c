@@ -105,8 +105,12 @@ void profile_set(
     profile_keep(a);
     free(s->profile);
     s->profile = json_dumps(profile, JSON_COMPACT);
+    AUTO_TEXT folded = email ? email_fold(email) : NULL;
+    if (s->email && (!folded || strcmp(folded, s->email) != 0) &&
+        policy->credentials.email == AGE_OF_CERTIFICATE)
+        text_set(&s->former_email, s->email);
     free(s->email);
-    s->email = email ? email_fold(email) : NULL;
+    s->email = TAKE(folded);
     text_set(&s->user_id, json_text_at(profile, "user_id"));
     snprintf(s->language, sizeof s->language, "%s",
         policy_word(language, policy_language_of(policy, json_text_at(profile, "language"))));

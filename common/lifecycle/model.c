@@ -94,6 +94,7 @@ void aggregate_free(struct aggregate *a)
     free(a->certificates);
     free(a->subscriber.unit_key);
     free(a->subscriber.email);
+    free(a->subscriber.former_email);
     free(a->subscriber.user_id);
     free(a->subscriber.password);
     free(a->subscriber.profile);

@@ -83,8 +83,9 @@ struct subscriber {
     enum row row;
     struct uuid id;
     char product[MODEL_WORD];
-    char *unit_key; /* policy.unit: unique in the product; unit_key_make() */
-    char *email;    /* as email_fold() writes it; what a subscriber is found by */
+    char *unit_key;     /* policy.unit: unique in the product; unit_key_make() */
+    char *email;        /* as email_fold() writes it; what a subscriber is found by */
+    char *former_email; /* replaced just now: the store keeps it to find them by (B10) */
     char *user_id;
     char language[3];
     char *password; /* scrypt text; NULL: none set */

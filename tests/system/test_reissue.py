@@ -94,6 +94,12 @@ class Reissue(StackCase):
         until("the mail to the old address", lambda: [m for m in mails_to(self.stack, who.email)
                                                       if "アドレスを変更" in body_of(m).replace("\n", "")])
         self.assertFalse([m for m in mails_to(self.stack, who.email) if code in body_of(m)])
+        # B10: the certificate in question keeps its address until the next one is retrieved, and has a coupon (B1).
+        for email, found in ((who.email, 1), (new, 0)):
+            listed = self.client.run("lookup", {"email": email, "password": who.password, "code": before})
+            self.assertEqual(len(listed["result"]["certificates"]), found, (email, listed))
+        self.assertRegex(self.client.run("lookup", {"email": who.email, "password": who.password, "code": before})[
+            "result"]["certificates"][0]["coupon"], "^[0-9]{10}$")
         who.take(email=new, code=code)
 
     def test_z_b2_too_few_days(self):

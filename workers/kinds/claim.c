@@ -56,7 +56,7 @@ static int find(struct db *db, const struct claim *c, const struct policy *polic
 {
     const struct credentials *by = &c->credentials;
     AUTO_TEXT unit_key = credentials_unit_key(by, policy);
-    if (unit_key)
+    if (unit_key && policy->credentials.email != AGE_OF_CERTIFICATE)
         return subscriber_find_unit(db, policy->name, unit_key, ret, ret_n, err);
     if (policy->credentials.needed[by->procedure] & POLICY_BIT(CREDENTIAL_EMAIL))
         return subscriber_find_email(db, policy->name, by->email, ret, most, ret_n, err);

@@ -106,6 +106,28 @@ int subscriber_update(
     return result;
 }
 
+/* The subscriber is locked: nobody else adds the same row meanwhile. */
+static const struct statement keep_former = {"subscriber.keep-former",
+    "INSERT INTO former_email (email, product, subscriber) SELECT ?, ?, ? FROM DUAL WHERE NOT "
+    "EXISTS (SELECT 1 FROM former_email WHERE email = ? AND product = ? AND subscriber = ?)",
+    "ttbttb", ""};
+
+int former_email_insert(
+    struct db *db, const struct subscriber *const *rows, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct subscriber *s = rows[i];
+        if (!s->former_email)
+            continue;
+        const struct db_value email = db_text(s->former_email), product = db_text(s->product),
+                              id = db_uuid(&s->id);
+        const struct db_value params[] = {email, product, id, email, product, id};
+        if (db_run(db, &keep_former, params, NULL, err))
+            return -1;
+    }
+    return 0;
+}
+
 /* --- finding --- */
 
 /*
@@ -168,13 +190,16 @@ static int find(struct db *db, const struct statement *s, const struct db_value 
 }
 
 static const struct statement find_email = {"subscriber.find-email",
-    "SELECT id, password FROM subscriber WHERE email = ? AND product = ? ORDER BY id LIMIT ?",
-    "tti", "bt"};
+    "SELECT id, password FROM subscriber WHERE email = ? AND product = ? UNION SELECT s.id, "
+    "s.password FROM former_email f JOIN subscriber s ON s.id = f.subscriber WHERE f.email = ? AND "
+    "f.product = ? ORDER BY id LIMIT ?",
+    "tttti", "bt"};
 
 int subscriber_find_email(struct db *db, const char *product, const char *email,
     struct subscriber_hit *ret, size_t most, size_t *ret_n, struct err *err)
 {
-    struct db_value params[] = {db_text(email), db_text(product), db_int((int64_t)most)};
+    const struct db_value by = db_text(email), of = db_text(product);
+    const struct db_value params[] = {by, of, by, of, db_int((int64_t)most)};
     return find(db, &find_email, params, ret, most, ret_n, err);
 }
 

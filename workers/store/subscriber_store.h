@@ -24,7 +24,11 @@ struct subscriber_hit {
     struct uuid id;
     char *password; /* scrypt text, freed by the caller; NULL: none */
 };
-/* Up to `most` subscribers of a product with this (folded) e-mail address, in id order. */
+/* The addresses given up just now (former_email). */
+int former_email_insert(
+    struct db *db, const struct subscriber *const *rows, size_t n, struct err *err) MUST_USE;
+/* Up to `most` subscribers of a product with this (folded) e-mail address, now or before (B10), in
+ * id order. */
 int subscriber_find_email(struct db *db, const char *product, const char *email,
     struct subscriber_hit *ret, size_t most, size_t *ret_n, struct err *err) MUST_USE;
 int subscriber_find_user(struct db *db, const char *product, const char *user_id,
