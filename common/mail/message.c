@@ -220,13 +220,13 @@ static GMimeStream *content(struct bytes body, GMimeContentEncoding encoding)
     CLEANUP(message_wipe) struct buf text = {0};
     buf_reserve(&text, 2 * body.length + 2);
     const bool crlf = encoding == GMIME_CONTENT_ENCODING_BASE64;
-    for (size_t i = 0; i <= body.length; i++) {
-        if (i == body.length && body.data[i - 1] == '\n')
-            break;
-        char c = i < body.length ? (char)body.data[i] : '\n';
-        if (c == '\n' && crlf)
-            buf_add_char(&text, '\r');
-        buf_add_char(&text, c);
+    while (body.length) {
+        const uint8_t *end = memchr(body.data, '\n', body.length);
+        const size_t n = end ? (size_t)(end - body.data) : body.length;
+        buf_add(&text, body.data, n);
+        buf_add_text(&text, crlf ? "\r\n" : "\n");
+        body.data += n + (end != NULL);
+        body.length -= n + (end != NULL);
     }
     return g_mime_stream_mem_new_with_buffer((const char *)text.data, text.length);
 }
