@@ -261,6 +261,7 @@ static int64_t turn(struct broker *b, int64_t stalled_ms)
     housekeeping_turn(b);
     schedules_turn(b);
     exports_turn(b);
+    mail_watch_turn(&b->mail_watch, b);
     store_flush(b->store);
     questions_turn(b);
     clients_sweep(b->clients, b);

@@ -10,6 +10,7 @@
 #include "clerk.h"
 #include "groups.h"
 #include "keeper.h"
+#include "mail_watch.h"
 #include "ready.h"
 #include "store.h"
 
@@ -77,6 +78,7 @@ struct broker {
     struct housekeeping *housekeeping;
     struct schedules *schedules;
     struct exports *exports;
+    struct mail_watch mail_watch;
     struct admin *admin;
     struct json_t *counts; /* waiting jobs by kind, as last counted; NULL: not yet */
     int64_t counts_ms;

@@ -49,6 +49,8 @@
     X(DATABASE, "certq_database_up", "", "gauge", "1 while the last beat reached the database")    \
     X(CRL_LEFT, "certq_crl_seconds_left", "", "gauge",                                             \
         "Until the first nextUpdate of the newest CRLs; 0: over, or an issuer has none")           \
+    X(MAIL_AGE, "certq_mail_oldest_seconds", "", "gauge",                                          \
+        "How long the oldest mail waits; B8: an alarm past 300")                                   \
     X(BAD_FRAMES, "certq_bad_input_total", "what=\"frames\"", "counter",                           \
         "Input refused, by what was wrong with it")                                                \
     X(BAD_REQUEST, "certq_bad_input_total", "what=\"bad-request\"", "counter", NULL)               \
