@@ -163,16 +163,18 @@ static bool is_first(const struct reissue_case *k, struct plan *plan)
  */
 static bool is_superseded(const struct reissue_case *k, struct plan *plan)
 {
-    for (size_t i = 0; i < k->aggregate->certificate_count; i++) {
-        const struct certificate *next = k->aggregate->certificates[i];
-        const struct application *a = aggregate_application(k->aggregate, &next->application);
+    for (size_t i = 0; i < k->aggregate->application_count; i++) {
+        const struct application *a = k->aggregate->applications[i];
+        const struct certificate *heir = NULL;
         struct succession s;
-        if (next->state != CERTIFICATE_VALID || certificate_is_expired(next, k->d->now_ms) || !a ||
-            !succession_read(a, &s) || !uuid_equal(&s.revokes, &k->certificate->id))
+        if (succession_read(a, &s) && uuid_equal(&s.revokes, &k->certificate->id))
+            heir = succession_heir(k->d, k->aggregate, &a->certificate);
+        if (!heir)
             continue;
         plan_refuse(plan, "already-reissued",
-            "certificate %s was reissued on %s: reissue %s, or revoke the old one",
-            uuid_s(&k->certificate->id), clock_s(next->issued_ms), uuid_s(&next->id));
+            "certificate %s was reissued, and %s is valid in its place: reissue that one, or "
+            "revoke the old one",
+            uuid_s(&k->certificate->id), uuid_s(&heir->id));
         return true;
     }
     return false;

@@ -230,16 +230,16 @@ static bool descends(const struct aggregate *a, const struct certificate *c, con
     return false;
 }
 
-static bool is_superseded(
+const struct certificate *succession_heir(
     const struct decision *d, const struct aggregate *a, const struct uuid *successor)
 {
     for (size_t i = 0; i < a->certificate_count; i++) {
         const struct certificate *c = a->certificates[i];
         if (c->state == CERTIFICATE_VALID && !certificate_is_expired(c, d->now_ms) &&
             descends(a, c, successor))
-            return true;
+            return c;
     }
-    return false;
+    return NULL;
 }
 
 /* Is this the job that the successor's application names? Nobody else can have its id (I3). */
@@ -287,7 +287,7 @@ void decide_deferral(const struct decision *d, const struct policy *policy, stru
         kept = "it is no longer valid";
     else if (certificate_is_expired(c, d->now_ms))
         kept = "it has expired";
-    else if (!is_superseded(d, a, successor))
+    else if (!succession_heir(d, a, successor))
         kept = "no valid certificate supersedes it any more";
     if (kept && !is_reminder) {
         plan_audit(plan, "revocation.dropped", &c->id, json_pack("{s:s}", "why", kept));

@@ -29,6 +29,11 @@ json_t *succession_json(const struct succession *s);
 const struct application *succession_pending(
     const struct aggregate *a, const struct certificate *c, struct succession *ret);
 
+/* The valid certificate that stands where this successor was put: itself, or one that came after
+ * it. NULL: none. */
+const struct certificate *succession_heir(
+    const struct decision *d, const struct aggregate *a, const struct uuid *successor);
+
 /*
  * Revokes a valid certificate for good and cancels the job that would have done it later (X4). A
  * compromised key takes with it every valid certificate of the subscriber with that key and, at

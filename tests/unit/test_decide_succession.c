@@ -307,6 +307,22 @@ static void test_c5_one_successor(void **state)
     json_decref(f.args);
 }
 
+/* C5: nor when the successor has been replaced itself, and its heir lives. */
+static void test_c5_one_heir(void **state)
+{
+    struct world *w = *state;
+    AUTO(aggregate) a = holder(w, "deferring");
+    struct certificate *first = a->certificates[0];
+    struct deferral f = defer(w, a, 'b');
+    assert_string_equal(reissue(w, a, NULL, ", 'revocation': 'immediate'"), "done");
+    assert_string_equal(retrieve_with(w, a, 'c'), "done");
+    stored(a);
+    assert_int_equal(a->certificates[1]->state, CERTIFICATE_REVOKED);
+    assert_string_equal(reissue(w, a, first, ", 'revocation': 'deferred'"), "already-reissued");
+    assert_non_null(strstr(w->plan.message, uuid_s(&newest(a)->id)));
+    json_decref(f.args);
+}
+
 /* X4: of two deferrals the newest counts, the first having come to nothing; both are cancelled. */
 static void test_x4_deferred_again(void **state)
 {
@@ -403,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_immediate_and_keep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_x4_to_the_second, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_one_successor, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c5_one_heir, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_deferred_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c5_announced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_x4_nobody_else, set_up, tear_down),
