@@ -12,9 +12,23 @@
 
 #include <stdlib.h>
 
-enum { HISTORIES = 20, SHRINKS = 400 };
+enum { HISTORIES = 15, SHRINKS = 400 };
 
 static struct history_setting setting;
+
+/* What no product of ours has: several moments to choose from, renewals that revoke, by code and at
+ * once. */
+static const char *const more_products[] = {
+    "product: choosing\nextends: association\nreissue:\n"
+    "  predecessor: {choices: [immediate, deferred, on-retrieval], default: none, "
+    "defer_days: 5}\n",
+    "product: succeeding\nextends: online-banking\nrenew: {predecessor: immediate}\n",
+    "product: renewing\nextends: association\nwho: {renew: {operator: recorded}}\n"
+    "renew: {mode: application, review: always, csr: at-retrieval, predecessor: immediate}\n",
+    "product: fresh\nextends: association\nreissue: {expiry: fresh}\n",
+    "product: servers\nextends: web-ev\nreissue: {review: never, window: none, most: none, "
+    "outside: ~}\n",
+};
 
 /* The products, those made for a rule, and the seventh, which no code knows. */
 static int start(void **state UNUSED)
@@ -25,6 +39,8 @@ static int start(void **state UNUSED)
     if (file_read(CERTQ_SOURCE_DIR "/tests/data/products/lawyers.yaml", 1 << 20, &seventh, &err))
         fail_msg("%s", err.text);
     add_product(setting.base.set, "lawyers.yaml", buf_text(&seventh));
+    for (size_t i = 0; i < ARRAY_LENGTH(more_products); i++)
+        add_product(setting.base.set, "more.yaml", more_products[i]);
     qsort(setting.base.set->items, setting.base.set->count, sizeof(struct policy *), by_name);
     return 0;
 }
