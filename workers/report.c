@@ -16,8 +16,7 @@ struct completion {
     size_t followup_count;
 };
 
-static struct job followup_job(
-    const struct task *t, const struct plan_followup *f, int64_t created_ms)
+static struct job followup_job(const struct task *t, const struct plan_followup *f)
 {
     return (struct job){
         .id = f->id,
@@ -30,7 +29,7 @@ static struct job followup_job(
         .args = (uint8_t *)f->args_text,
         .args_length = strlen(f->args_text),
         .parent = t->job->id,
-        .created_ms = created_ms,
+        .created_ms = f->created_ms,
     };
 }
 
@@ -52,7 +51,7 @@ struct completion *completion_new(struct task **tasks, size_t n, int64_t now_ms)
         for (size_t k = 0; k < p->followup_count; k++) {
             size_t at = c->followup_count++;
             memcpy(c->ids + 16 * at, p->followups[k].id.b, 16);
-            c->followups[at] = followup_job(tasks[i], &p->followups[k], now_ms);
+            c->followups[at] = followup_job(tasks[i], &p->followups[k]);
             c->followup_list[at] = &c->followups[at];
         }
         c->rows[i] = (struct job_completion){
@@ -129,7 +128,7 @@ void report_write(struct group *g)
             t->plan.answer ? bytes_of_text(t->plan.answer) : (struct bytes){0}};
         for (size_t k = 0; is_committed(t) && k < t->plan.followup_count; k++) {
             const struct plan_followup *f = &t->plan.followups[k];
-            r.followups[r.followup_count] = followup_job(t, f, now_ms);
+            r.followups[r.followup_count] = followup_job(t, f);
             r.followup_kinds[r.followup_count++] = bytes_of_text(kind_name(f->kind));
         }
     }

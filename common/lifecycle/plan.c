@@ -166,6 +166,8 @@ void plan_write(struct plan *p, int64_t now_ms)
         struct plan_followup *f = &p->followups[i];
         if (!f->run_at_ms)
             f->run_at_ms = now_ms;
+        if (!f->created_ms)
+            f->created_ms = now_ms;
         if (!f->args_text)
             f->args_text = text_of(f->args);
     }

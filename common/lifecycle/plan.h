@@ -23,6 +23,7 @@ struct plan_followup {
     enum kind_id kind;
     int priority;
     int64_t run_at_ms;  /* 0: now */
+    int64_t created_ms; /* fixed by the first plan_write: the row and the report say the same */
     bool is_regardless; /* it stays when the plan is refused */
     json_t *args;
     char *args_text; /* args as stored, once plan_write made it */

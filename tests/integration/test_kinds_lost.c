@@ -176,6 +176,28 @@ static void revoke_is_cut(void **state UNUSED)
     cut_everywhere(KIND_REVOKE, ask_revoke, true);
 }
 
+/* What a broker dispatches by a report must be what others read from the row: a mail's Date is made
+ * of it (I5). */
+static void a_report_s_followups_are_their_rows(void **state UNUSED)
+{
+    for (size_t i = 0; i < 10; i++) {
+        struct err err = {0};
+        char hex[33];
+        AUTO_TEXT email = mem_printf("row%zu@example.jp", i);
+        struct ask a = ask_of(application("association", email));
+        AUTO(group) g = run_jobs(calm, lab.broker, KIND_ISSUE, &a, 1);
+        struct worker_report r;
+        must(worker_report_parse(buf_bytes(&g->report), &r, &err), &err);
+        assert_int_equal(r.followup_count, 1);
+        const struct job *f = &r.followups[0];
+        uuid_format_hex(&f->id, hex);
+        assert_int_equal(number("SELECT created_ms FROM job WHERE id = x'%s'", hex), f->created_ms);
+        assert_int_equal(number("SELECT run_at_ms FROM job WHERE id = x'%s'", hex), f->run_at_ms);
+        assert_int_equal(number("SELECT `rank` FROM job WHERE id = x'%s'", hex), f->rank);
+        worker_report_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +206,7 @@ int main(void)
         cmocka_unit_test(lookup_is_cut),
         cmocka_unit_test(reissue_is_cut),
         cmocka_unit_test(revoke_is_cut),
+        cmocka_unit_test(a_report_s_followups_are_their_rows),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
