@@ -26,10 +26,19 @@ struct credit {
     bool normal, urgent;
 };
 
+/* A job that may have taken a worker down is the only one there: the crash is its own. */
+static bool has_suspect(const struct worker *w)
+{
+    for (const struct group *g = w->groups.first; g; g = g->next)
+        if (g->alone)
+            return true;
+    return false;
+}
+
 static struct credit credit_of(const struct worker *w)
 {
     struct credit c = {0};
-    if (w->is_draining)
+    if (w->is_draining || has_suspect(w))
         return c;
     size_t normal = w->groups.count - w->urgent_groups + w->ghosts;
     c.normal = normal < w->credit;
@@ -44,7 +53,9 @@ static struct item *best_head(
     struct item *best = NULL;
     for (kinds &= w->kinds; kinds; kinds &= kinds - 1) {
         struct item *head = ready_head(&b->ready, (enum kind_id)__builtin_ctzll(kinds));
-        if (head && (credit.normal || (credit.urgent && is_urgent(head))) &&
+        if (!head || (head->alone && w->groups.count))
+            continue;
+        if ((credit.normal || (credit.urgent && is_urgent(head))) &&
             (!best || item_compare(head, best) < 0))
             best = head;
     }
@@ -94,6 +105,7 @@ static void send_group(struct broker *b, struct worker *w, struct item **items, 
     struct group *group = groups_open(b->groups, w, &w->groups, kind, items, n, b->tick_ms);
     group->urgent = urgent && w->urgent_groups < w->urgent;
     w->urgent_groups += group->urgent;
+    group->alone = items[0]->alone;
     struct job *jobs[WORKER_GROUP_MAX];
     for (uint32_t i = 0; i < n; i++)
         jobs[i] = &items[i]->job;

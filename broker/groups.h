@@ -20,6 +20,7 @@ struct group {
     struct worker *worker;
     const struct kind *kind;
     bool urgent;
+    bool alone; /* a suspect of a lost group: nothing else goes to this worker meanwhile */
     int64_t sent_ms, deadline_ms; /* monotonic */
     int missed;                   /* heartbeats running that did not list it */
     uint64_t beat;                /* last heartbeat of the worker that listed it, or sent before */

@@ -39,6 +39,16 @@ class BadDay(unittest.TestCase):
                 return None
         return until(statement[:40], try_it)[0]
 
+    def admin(self, statement):
+        """A session of its own that lasts as long as its statement."""
+        password = (self.stack.database / "passwords" / "certq_admin").read_text().strip()
+        session = subprocess.Popen(["mariadb", "--no-defaults", f"--socket={self.stack.socket}", "--user=certq_admin",
+                                    f"--password={password}", "certq", "-e", statement],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(session.wait)
+        self.addCleanup(session.kill)
+        return session
+
     def refuses(self, seconds=20):
         """Until a new request is answered `unavailable`; it is sent again until it is accepted later."""
         with self.stack.client() as client:
@@ -225,6 +235,47 @@ class Resent(BadDay):
         self.assertEqual(self.stack.count("job_history", f"id = UNHEX('{uuid_hex(id)}')"), 1)
         until("its mail", lambda: mails_to(self.stack, who.email))
         self.stack.drain()
+
+
+class Poison(BadDay):
+
+    def test_a_job_that_kills_its_worker(self):
+        """It takes a whole group down once, then only itself, and is dead after three times alone."""
+        self.begin(Stack())
+        stack, client = self.stack, self.stack.client()
+        self.addCleanup(client.close)
+        worker = next(p for p in stack.processes if p.name.startswith("worker"))
+        # Whoever stores it is found waiting in the middle of its transaction, and killed.
+        self.server("CREATE TRIGGER poison BEFORE INSERT ON subscriber FOR EACH ROW SET NEW.language = "
+                    "IF(NEW.email = 'poison@example.jp' AND GET_LOCK('poison', 60) = 9, '', NEW.language)")
+        keeper = self.admin("SELECT GET_LOCK('poison', 0), SLEEP(600)")
+        until("it is kept", lambda: stack.sql("SELECT IS_USED_LOCK('poison')") != [["NULL"]])
+        stack.certq("queue", "pause", "issue")
+        people = [Applicant(stack) for _ in range(20)]
+        people[7].email = people[7].subscriber["email"] = "poison@example.jp"
+        ids = [client.submit("issue", who.issue_args(password=hashed(who.password))) for who in people]
+        for id in ids:
+            client.accepted(id)
+        stack.certq("queue", "resume", "issue")
+        asleep, seen = "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'", set()
+        while stack.count("job_history", f"id = UNHEX('{uuid_hex(ids[7])}')") == 0 and len(seen) < 9:
+            for session in {row[0] for row in stack.sql(asleep)} - seen:
+                seen.add(session)
+                worker.kill()
+                self.server("KILL USER 'certq_worker'@'localhost'")  # or the server lets it sleep on
+                worker = stack.start_worker(KINDS, name="worker")
+        answers = [client.done(id) for id in ids]
+        self.assertEqual(answers[7]["state"], "dead", answers[7])
+        self.assertEqual(answers[7]["error"]["code"], "crashed")
+        self.assertEqual([a["state"] for a in answers[:7] + answers[8:]], ["done"] * 19)
+        self.assertIn(len(seen), (3, 4))  # in company first, or alone from the start
+        self.assertEqual(self.stack.count("application"), 19)
+        self.assertEqual(stack.count("job_history", "crashes > 0 AND state = 'done'"), 0, "they were not alone")
+        self.server("DROP TRIGGER poison")
+        keeper.kill()
+        stack.certq("job", "retry", ids[7])
+        until("it is done", lambda: self.stack.count("application") == 20)
+        stack.drain()
 
 
 class Mail(StackCase):
