@@ -1,6 +1,7 @@
 /* certq.queue, certq.worker, certq.broker: what waits, who is there (docs/protocol.md 5.3–5.5). */
 #include "broker.h"
 #include "call.h"
+#include "metrics.h"
 #include "workers.h"
 
 #include "db/job_store.h"
@@ -247,6 +248,15 @@ static enum call_step begin_brokers(struct broker *b, struct call *call, struct 
     return CALL_DONE;
 }
 
+/* What this broker counted since it started (`certq top`). */
+static enum call_step begin_metrics(struct broker *b, struct call *call, struct err *err)
+{
+    (void)err;
+    call->result = json_pack("{s:s, s:o, s:o}", "name", b->config->broker.name, "life",
+        json_of_id(&b->life), "metrics", metrics_json());
+    return CALL_DONE;
+}
+
 const struct op place_ops[] = {
     {"certq.queue", "list", "", false, begin_queues, run_queues, finish_queues, NULL},
     {"certq.queue", "pause", "kind", false, begin_pause, run_pause, finish_pause, NULL},
@@ -254,5 +264,6 @@ const struct op place_ops[] = {
     {"certq.worker", "list", "", false, begin_workers, NULL, NULL, NULL},
     {"certq.worker", "drain", "name", false, begin_drain, NULL, NULL, NULL},
     {"certq.broker", "list", "", false, begin_brokers, NULL, NULL, NULL},
+    {"certq.broker", "metrics", "", false, begin_metrics, NULL, NULL, NULL},
 };
 const size_t place_op_count = ARRAY_LENGTH(place_ops);

@@ -61,3 +61,17 @@ void metrics_write(struct buf *ret)
         buf_printf(ret, " %" PRIu64 "\n", metric_get((enum metric)i));
     }
 }
+
+json_t *metrics_json(void)
+{
+    json_t *ret = json_object();
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        AUTO_BUF name = {0};
+        buf_add_text(&name, table[i].name);
+        if (table[i].labels[0])
+            buf_printf(&name, "{%s}", table[i].labels);
+        json_object_set_new(
+            ret, buf_text(&name), json_integer((json_int_t)metric_get((enum metric)i)));
+    }
+    return ret;
+}

@@ -7,6 +7,7 @@
 #define CERTQ_BROKER_METRICS_H
 
 #include "base/buf.h"
+#include "base/json.h"
 
 #include <stdint.h>
 
@@ -78,6 +79,8 @@ uint64_t metric_get(enum metric metric);
 void metric_refused(const char *code);
 /* All of them as Prometheus text (version 0.0.4). */
 void metrics_write(struct buf *ret);
+/* The same as an object: the name, with its labels as there, and the number. */
+json_t *metrics_json(void);
 
 #define metric_count(symbol) metric_add(METRIC_##symbol, 1)
 

@@ -54,6 +54,6 @@ extern const struct command db_commands[], key_commands[], ca_commands[], clock_
     cert_commands[], mail_commands[], subscriber_commands[], contract_commands[],
     product_commands[], scan_commands[];
 
-extern const struct command audit_commands[];
+extern const struct command audit_commands[], top_commands[];
 
 #endif

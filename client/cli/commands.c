@@ -20,6 +20,7 @@ const struct group groups[] = {
     {"product", product_commands},
     {"scan", scan_commands},
     {"audit", audit_commands},
+    {"top", top_commands},
     {"clock", clock_commands},
     {0},
 };

@@ -70,7 +70,7 @@ class CommandLine(StackCase):
         rows = ((("db", "status"), 1), (("ca", "show"), 1), (("job", "list"), 3),
                 (("job", "list", "--kind", "issue"), 2),
                 (("job", "list", "--state", "done", "--since", "1h"), 1), (("queue", "list"), 5),
-                (("worker", "list"), 2),
+                (("worker", "list"), 2), (("top", "--once"), 1),
                 (("broker", "list"), 1), (("cert", "list"), 2),
                 (("cert", "list", "--product", "association"), 2),
                 (("cert", "list", "--state", "valid"), 1), (("mail", "list"), 2),
