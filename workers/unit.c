@@ -250,7 +250,7 @@ int unit_key_taken(
 
 static bool is_compromised_now(const struct certificate *c)
 {
-    return !uuid_is_zero(&c->revoked_by) && c->reason == REASON_KEY_COMPROMISE && c->has_request;
+    return !uuid_is_zero(&c->reported_by);
 }
 
 int unit_key_compromised(

@@ -7,7 +7,7 @@
 #include "lifecycle/decide_contract.h"
 #include "lifecycle/decide_receipt.h"
 #include "lifecycle/decide_revoke_confirm.h"
-#include "lifecycle/decide_succession.h"
+#include "lifecycle/decide_successor.h"
 
 #include <string.h>
 
@@ -140,28 +140,65 @@ static bool is_online(const struct decision *d)
            d->actor.how == CHANNEL_CREDENTIALS;
 }
 
+/* How it stands, for the result. */
+static json_t *standing(const struct certificate *c)
+{
+    json_t *result = json_object();
+    json_object_set_new(result, "certificate", json_uuid(&c->id));
+    json_object_set_new(result, "serial", json_serial(c));
+    json_object_set_new(result, "state", json_string(certificate_state_word(c->state)));
+    if (c->state == CERTIFICATE_REVOKED) {
+        json_object_set_new(result, "revoke_at", json_time(c->revoked_ms));
+        json_object_set_new(result, "reason", json_string(reason_name(c->reason)));
+    }
+    return result;
+}
+
 static json_t *apply(const struct decision *d, struct aggregate *a, struct certificate *c,
     const struct policy_reason *reason, const struct revoke_request *r, struct plan *plan)
 {
-    const bool is_issued = c->state == CERTIFICATE_VALID;
     const char *word = reason_name((enum reason)reason->crl);
-    if (is_issued) {
+    if (c->state == CERTIFICATE_VALID) {
         revocation_apply(d, a, c, (enum reason)reason->crl, reason->word, r->note, plan);
         c->was_revoked_online = is_online(d);
+        successor_cancel_all(d, a, c, plan);
     } else {
         certificate_move(c, CERTIFICATE_CANCELLED);
         plan_audit(plan, "certificate.cancelled", &c->id,
             json_pack("{s:o, s:s, s:s, s:s?}", "serial", json_serial(c), "reason", word, "word",
                 reason->word, "note", r->note));
     }
-    json_t *result = json_object();
-    json_object_set_new(result, "certificate", json_uuid(&c->id));
-    json_object_set_new(result, "serial", json_serial(c));
-    json_object_set_new(result, "state", json_string(certificate_state_word(c->state)));
-    if (is_issued) {
-        json_object_set_new(result, "revoke_at", json_time(c->revoked_ms));
-        json_object_set_new(result, "reason", json_string(word));
-    }
+    return standing(c);
+}
+
+/*
+ * A compromise that is told too late to revoke anything (D3, X4): the certificate stays as it was
+ * revoked, or expired, and its key is refused from now on. Told a second time it is no news. 0 with
+ * *ret, or -1.
+ */
+static int is_late_report(const struct decision *d, const struct certificate *c,
+    const struct policy_reason *reason, bool *ret, struct err *err)
+{
+    const bool is_over = c->state == CERTIFICATE_REVOKED ||
+                         (c->state == CERTIFICATE_VALID && certificate_is_expired(c, d->now_ms));
+    bool is_known = false;
+    *ret = false;
+    if (!is_over || reason->crl != REASON_KEY_COMPROMISE || !c->has_request)
+        return 0;
+    if (d->ports->key_is_compromised(d->ports->arg, c->spki_sha256, &is_known, err))
+        return -1;
+    *ret = !is_known;
+    return 0;
+}
+
+static json_t *report(
+    const struct decision *d, struct aggregate *a, struct certificate *c, struct plan *plan)
+{
+    key_report(d, a, c, plan);
+    json_t *result = standing(c);
+    if (c->state != CERTIFICATE_REVOKED)
+        json_object_set_new(result, "state", json_string("expired"));
+    json_object_set_new(result, "key_refused", json_true());
     return result;
 }
 
@@ -189,7 +226,12 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
         return 0;
     }
     const struct policy_reason *reason = find_reason(d, r, policy, plan);
-    if (!reason || !revoke_is_possible(d, certificate, plan))
+    bool is_late = false;
+    if (!reason)
+        return 0;
+    if (is_late_report(d, certificate, reason, &is_late, err))
+        return -1;
+    if (!is_late && !revoke_is_possible(d, certificate, plan))
         return 0;
     const struct application *application =
         aggregate_application(aggregate, &certificate->application);
@@ -202,7 +244,8 @@ int decide_revoke(const struct decision *d, const struct revoke_request *r,
     if (receipt_make(
             d, policy, &person, certificate, (enum reason)reason->crl, r->args, &document, err))
         return -1;
-    json_t *result = apply(d, aggregate, certificate, reason, r, plan);
+    json_t *result = is_late ? report(d, aggregate, certificate, plan)
+                             : apply(d, aggregate, certificate, reason, r, plan);
     if (document)
         json_object_set_new(result, "document", document);
     revoke_end_contract(d, policy, aggregate, result, plan);

@@ -4,7 +4,7 @@
 #include "lifecycle/decide_approval.h"
 #include "lifecycle/decide_grant.h"
 #include "lifecycle/decide_mail.h"
-#include "lifecycle/decide_succession.h"
+#include "lifecycle/decide_successor.h"
 
 #include <string.h>
 
@@ -113,11 +113,13 @@ static int approve(const struct approval *a, struct plan *plan, struct err *err)
     if (!reason || !is_confirmed)
         return 0;
     approval_record(a);
-    if (a->certificate->state == CERTIFICATE_VALID)
+    if (a->certificate->state == CERTIFICATE_VALID) {
         revocation_apply(a->d, a->aggregate, a->certificate, (enum reason)reason->crl, reason->word,
             json_text_at(request, "reason"), plan);
-    else
+        successor_cancel_all(a->d, a->aggregate, a->certificate, plan);
+    } else {
         certificate_cancel(a->d, a->certificate, plan);
+    }
     json_t *result = json_object();
     json_object_set_new(
         result, "state", json_string(certificate_state_word(a->certificate->state)));

@@ -115,16 +115,23 @@ static void collapse(
     }
 }
 
+void key_report(
+    const struct decision *d, struct aggregate *a, struct certificate *c, struct plan *plan)
+{
+    char hex[2 * sizeof c->spki_sha256 + 1];
+    c->reported_by = d->job;
+    c->reported_ms = d->now_ms;
+    hex_encode(c->spki_sha256, sizeof c->spki_sha256, hex);
+    plan_audit(plan, "key.compromised", &c->id, json_pack("{s:s}", "spki_sha256", hex));
+    collapse(d, a, c, plan);
+}
+
 void revocation_apply(const struct decision *d, struct aggregate *a, struct certificate *c,
     enum reason reason, const char *word, const char *note, struct plan *plan)
 {
     revoke_one(d, a, c, reason, word, note, plan);
-    if (reason != REASON_KEY_COMPROMISE || !c->has_request)
-        return;
-    char hex[2 * sizeof c->spki_sha256 + 1];
-    hex_encode(c->spki_sha256, sizeof c->spki_sha256, hex);
-    plan_audit(plan, "key.compromised", &c->id, json_pack("{s:s}", "spki_sha256", hex));
-    collapse(d, a, c, plan);
+    if (reason == REASON_KEY_COMPROMISE && c->has_request)
+        key_report(d, a, c, plan);
 }
 
 void revocation_mails(const struct decision *d, const struct policy *policy,

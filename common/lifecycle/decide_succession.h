@@ -41,6 +41,10 @@ const struct certificate *succession_heir(
  */
 void revocation_apply(const struct decision *d, struct aggregate *a, struct certificate *c,
     enum reason reason, const char *word, const char *note, struct plan *plan);
+/* The key of an issued certificate is compromised, whatever became of the certificate itself: it is
+ * refused from now on, and what falls with it goes as above. */
+void key_report(
+    const struct decision *d, struct aggregate *a, struct certificate *c, struct plan *plan);
 /* The mail about each certificate this job revoked. */
 void revocation_mails(const struct decision *d, const struct policy *policy,
     const struct aggregate *a, int priority, struct plan *plan);

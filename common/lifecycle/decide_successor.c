@@ -1,5 +1,7 @@
 #include "lifecycle/decide_successor.h"
 
+#include <string.h>
+
 static void continue_chain(const struct policy *policy, const struct aggregate *a,
     const struct certificate *c, struct certificate *next)
 {
@@ -33,6 +35,29 @@ void successor_cancel_rivals(const struct decision *d, struct aggregate *a, stru
                               uuid_equal(&s.revokes, &old->id)))
             certificate_cancel(d, rival, plan);
     }
+}
+
+static bool is_to_follow(
+    const struct aggregate *a, const struct certificate *next, const struct certificate *c)
+{
+    const struct application *application = aggregate_application(a, &next->application);
+    struct succession s;
+    if (!application || (strcmp(application->kind, KIND_WORD_REISSUE) != 0 &&
+                            strcmp(application->kind, KIND_WORD_RENEW) != 0))
+        return false;
+    return uuid_equal(&next->predecessor, &c->id) ||
+           (succession_read(application, &s) && uuid_equal(&s.revokes, &c->id));
+}
+
+void successor_cancel_all(
+    const struct decision *d, struct aggregate *a, const struct certificate *c, struct plan *plan)
+{
+    if (c->reason == REASON_KEY_COMPROMISE || c->reason == REASON_SUPERSEDED)
+        return;
+    for (size_t i = 0; i < a->certificate_count; i++)
+        if (a->certificates[i]->state == CERTIFICATE_AWAITING_RETRIEVAL &&
+            is_to_follow(a, a->certificates[i], c))
+            certificate_cancel(d, a->certificates[i], plan);
 }
 
 json_t *successor_request(const json_t *before, const struct succession *terms)

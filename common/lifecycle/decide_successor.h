@@ -21,6 +21,13 @@ struct draft successor_draft(const struct decision *d, const struct policy *poli
 void successor_cancel_rivals(const struct decision *d, struct aggregate *a, struct certificate *c,
     const struct certificate *old, struct plan *plan);
 /*
+ * `c` was revoked by hand. Unless that was for the sake of its key, or of the one that takes its
+ * place, its holder is not to have a certificate any more: what was to replace or renew it is not
+ * retrieved either.
+ */
+void successor_cancel_all(
+    const struct decision *d, struct aggregate *a, const struct certificate *c, struct plan *plan);
+/*
  * What an old application asked for beyond the profile (`before`, or NULL), and the terms of this
  * one (NULL: it replaces nothing); a new reference.
  */

@@ -145,6 +145,8 @@ struct certificate {
     enum reason reason;
     bool was_revoked_online; /* by its holder, not over the counter (D8) */
     struct uuid revoked_by;  /* job that revoked it just now: the store writes its revocation */
+    struct uuid reported_by; /* job that reported its key just now: the store writes the key down */
+    int64_t reported_ms;
     int64_t created_ms;
 };
 

@@ -420,7 +420,7 @@ static UNUSED void stored(struct aggregate *a)
         a->applications[i]->row = ROW_STORED;
     for (size_t i = 0; i < a->certificate_count; i++) {
         a->certificates[i]->row = ROW_STORED;
-        a->certificates[i]->revoked_by = (struct uuid){{0}};
+        a->certificates[i]->revoked_by = a->certificates[i]->reported_by = (struct uuid){{0}};
         buf_free(&a->certificates[i]->der);
     }
 }

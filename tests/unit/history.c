@@ -196,18 +196,31 @@ static void add_job(struct history *h, const struct plan_followup *f)
     h->jobs[h->job_count++] = job;
 }
 
+/* Does the store write this one's key down, by whichever certificate has it? */
+static bool reports_key(const struct aggregate *a, const struct certificate *c)
+{
+    for (size_t i = 0; i < a->certificate_count; i++)
+        if (!uuid_is_zero(&a->certificates[i]->reported_by) &&
+            a->certificates[i]->spki_sha256[0] == c->spki_sha256[0])
+            return true;
+    return false;
+}
+
 /* The worker's store: a row of revocation for each certificate this job revoked. */
 static void write_revocations(struct history *h, const struct aggregate *a)
 {
     for (size_t i = 0; i < a->certificate_count; i++) {
         const struct certificate *c = a->certificates[i];
+        if (!uuid_is_zero(&c->reported_by))
+            h->is_compromised[c->spki_sha256[0]] = true;
         if (uuid_is_zero(&c->revoked_by))
             continue;
         history_remember(h, c)->is_on_crl = true;
         if (!uuid_equal(&c->revoked_by, &h->job))
             history_fail(h, "certificate %s was revoked by another job", uuid_s(&c->id));
-        if (c->reason == REASON_KEY_COMPROMISE && c->has_request)
-            h->is_compromised[c->spki_sha256[0]] = true;
+        if (c->reason == REASON_KEY_COMPROMISE && c->has_request &&
+            !h->is_compromised[c->spki_sha256[0]] && !reports_key(a, c))
+            history_fail(h, "nobody writes down the key of %s", uuid_s(&c->id));
     }
 }
 

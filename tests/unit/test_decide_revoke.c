@@ -18,12 +18,12 @@ static int tear_down(void **state)
 
 #define BY "'by': {'role': 'operator', 'operator': 'op1'}"
 
-/* Revokes the subscriber's newest certificate; `more` are members after certificate and by. */
-static const char *revoke(struct world *w, struct aggregate *a, const char *by, const char *more)
+/* `more` are members after certificate and by. */
+static const char *revoke_one(
+    struct world *w, struct aggregate *a, struct certificate *c, const char *by, const char *more)
 {
     struct decision d = decision(w);
     struct revoke_request r;
-    struct certificate *c = a ? a->certificates[a->certificate_count - 1] : NULL;
     AUTO_TEXT text = mem_printf("{'certificate': '%s', %s%s}",
         c ? uuid_s(&c->id) : "01900000-0000-7000-8000-000000000000", by, more);
     AUTO_TYPE(json, json_t) *args = json_of(text);
@@ -32,6 +32,12 @@ static const char *revoke(struct world *w, struct aggregate *a, const char *by, 
         decide_revoke(&d, &r, policy, a, c, &w->plan, &w->err))
         fail_msg("revoke: %s", w->err.text);
     return answer(w);
+}
+
+/* The subscriber's newest. */
+static const char *revoke(struct world *w, struct aggregate *a, const char *by, const char *more)
+{
+    return revoke_one(w, a, a ? newest(a) : NULL, by, more);
 }
 
 static struct aggregate *issued(struct world *w)
@@ -73,10 +79,81 @@ static void test_again(void **state)
     stored(a);
     AUTO_TEXT before = snapshot(a, true);
     w->now_ms += 1000;
-    assert_string_equal(revoke(w, a, BY, ", 'reason': 'keyCompromise'"), "already-revoked");
+    assert_string_equal(revoke(w, a, BY, ", 'reason': 'unspecified'"), "already-revoked");
     assert_non_null(strstr(w->plan.message, "2026-04-01T03:00:00Z"));
     AUTO_TEXT after = snapshot(a, true);
     assert_string_equal(before, after);
+}
+
+/* A compromise told too late to revoke anything: the key is refused all the same, once. */
+static void test_late_compromise(void **state)
+{
+    static const struct {
+        const char *now, *state;
+        bool is_revoked;
+    } rows[] = {{"2026-05-01T00:00:00Z", "revoked", true},
+        {"2030-01-01T00:00:00Z", "revoked", true}, {"2030-01-01T00:00:00Z", "expired", false}};
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        w->now_ms = at("2026-04-01T03:00:00Z");
+        w->compromised = 0;
+        AUTO(aggregate) a = issued(w);
+        struct certificate *c = a->certificates[0];
+        if (rows[i].is_revoked)
+            assert_string_equal(revoke(w, a, BY, ", 'reason': 'superseded'"), "done");
+        stored(a);
+        AUTO_TEXT before = snapshot(a, true);
+        w->now_ms = at(rows[i].now);
+        assert_string_equal(revoke(w, a, BY, ", 'reason': 'keyCompromise'"), "done");
+        assert_string_equal(result_text(w, "state"), rows[i].state);
+        assert_true(json_is_true(json_object_get(w->plan.result, "key_refused")));
+        assert_string_equal(result_text(w, "reason"), rows[i].is_revoked ? "superseded" : "(none)");
+        assert_true(uuid_equal(&c->reported_by, &w->job));
+        assert_int_equal(c->reported_ms, w->now_ms);
+        assert_true(uuid_is_zero(&c->revoked_by)); /* B4: what was done stays */
+        assert_int_equal(w->plan.audit_count, 1);
+        assert_string_equal(w->plan.audits[0].event, "key.compromised");
+        AUTO_TEXT after = snapshot(a, true);
+        assert_string_equal(before, after);
+        stored(a);
+        w->compromised = 'a';
+        assert_string_equal(revoke(w, a, BY, ", 'reason': 'keyCompromise'"),
+            rows[i].is_revoked ? "already-revoked" : "expired");
+        assert_true(uuid_is_zero(&c->reported_by));
+    }
+}
+
+/* The certificate's successor falls with it, unless the key was to blame. */
+static void test_code_of_a_successor(void **state)
+{
+    static const struct {
+        const char *reason;
+        enum certificate_state state;
+    } rows[] = {
+        {"cessationOfOperation", CERTIFICATE_CANCELLED},
+        {"affiliationChanged", CERTIFICATE_CANCELLED},
+        {"privilegeWithdrawn", CERTIFICATE_CANCELLED},
+        {"unspecified", CERTIFICATE_CANCELLED},
+        {"keyCompromise", CERTIFICATE_AWAITING_RETRIEVAL},
+        {"superseded", CERTIFICATE_AWAITING_RETRIEVAL},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(aggregate) a = issued(w);
+        AUTO_TEXT more = mem_printf(", 'reason': '%s'", rows[i].reason);
+        assert_string_equal(reissue(w, a, NULL, ""), "done");
+        stored(a);
+        assert_int_equal(newest(a)->state, CERTIFICATE_AWAITING_RETRIEVAL);
+        assert_string_equal(revoke_one(w, a, a->certificates[0], BY, more), "done");
+        if (newest(a)->state != rows[i].state)
+            fail_msg("%s: the successor is %s", rows[i].reason,
+                certificate_state_word(newest(a)->state));
+        assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
+        struct ask other = RIGHT;
+        other.request = 'b';
+        assert_string_equal(
+            retrieve(w, a, other), rows[i].state == CERTIFICATE_CANCELLED ? "cancelled" : "done");
+    }
 }
 
 static void test_never_retrieved(void **state)
@@ -352,6 +429,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_revoke),
         TEST(test_again),
+        TEST(test_late_compromise),
+        TEST(test_code_of_a_successor),
         TEST(test_never_retrieved),
         TEST(test_race_with_retrieval),
         TEST(test_refusals),

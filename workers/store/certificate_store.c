@@ -197,7 +197,7 @@ int compromised_key_insert(
     for (size_t i = 0; i < n; i++) {
         const struct certificate *c = rows[i];
         const struct db_value row[] = {db_raw(c->spki_sha256, sizeof c->spki_sha256),
-            db_uuid(&c->id), db_uuid(&c->revoked_by), db_int(c->revoked_ms)};
+            db_uuid(&c->id), db_uuid(&c->reported_by), db_int(c->reported_ms)};
         if (db_run(db, &compromise, row, NULL, err))
             return -1;
     }

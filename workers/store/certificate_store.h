@@ -21,7 +21,7 @@ int certificate_update(
 int revocation_insert(
     struct db *db, const struct certificate *const *rows, size_t n, struct err *err) MUST_USE;
 
-/* The keys of certificates revoked for keyCompromise; one that is known already stays. */
+/* The keys that were reported just now (reported_by); one that is known already stays. */
 int compromised_key_insert(
     struct db *db, const struct certificate *const *rows, size_t n, struct err *err) MUST_USE;
 int compromised_key_find(
