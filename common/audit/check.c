@@ -191,8 +191,8 @@ static void check_seal(struct check *c, const struct audit_seal *stored)
     uint8_t hash[AUDIT_HASH];
     audit_seal_hash(s, hash);
     if (!is_same(hash, stored->hash) || !is_same(s->members_hash, stored->members_hash) ||
-        s->count != stored->count)
-        tell(c, f, "its list of lines or its hash was changed");
+        stored->is_damaged)
+        tell(c, f, "its list of lines, its numbers or its hash was changed");
     else if (!audit_checker_knows(c->keys, s->key_id))
         tell(c, f, "is signed by key %s, whose public key is not among those given", s->key_id);
     else if (!audit_signed(c->keys, s))
@@ -226,7 +226,6 @@ static int check_seals(struct check *c, struct err *err)
         struct audit_seal s = stored;
         struct audit_member *members = stored.members;
         audit_seal_take_members(&s, members, s.count);
-        stored.count = s.count;
         c->seal = &s;
         check_place(c, &last);
         check_seal(c, &stored);

@@ -33,6 +33,7 @@ struct audit_seal {
     uint8_t signature[AUDIT_SIGNATURE_MOST];
     size_t signature_length;
     struct audit_member *members; /* owned; NULL where they were not read */
+    bool is_damaged;              /* read with members that its count, first and last are not of */
 };
 
 void audit_seal_clear(struct audit_seal *s);

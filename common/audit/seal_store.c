@@ -28,10 +28,11 @@ static int read_head(const struct db_value *v, struct audit_seal *s, struct err 
         .at_ms = v[2].integer,
         .count = (uint32_t)v[3].integer,
         .signature_length = v[10].bytes.length};
-    if (take(&v[4], &s->first, sizeof s->first) && take(&v[5], &s->last, sizeof s->last) &&
-        take(&v[6], s->previous, AUDIT_HASH) && take(&v[7], s->members_hash, AUDIT_HASH) &&
-        take(&v[8], s->hash, AUDIT_HASH) && v[9].bytes.length < sizeof s->key_id &&
-        v[10].bytes.length <= sizeof s->signature) {
+    /* A number below 0 is one above all that can be; it would be the last for ever. */
+    if (v[0].integer > 0 && take(&v[4], &s->first, sizeof s->first) &&
+        take(&v[5], &s->last, sizeof s->last) && take(&v[6], s->previous, AUDIT_HASH) &&
+        take(&v[7], s->members_hash, AUDIT_HASH) && take(&v[8], s->hash, AUDIT_HASH) &&
+        v[9].bytes.length < sizeof s->key_id && v[10].bytes.length <= sizeof s->signature) {
         memcpy(s->key_id, v[9].bytes.data, v[9].bytes.length);
         memcpy(s->signature, v[10].bytes.data, v[10].bytes.length);
         return 0;
@@ -40,17 +41,18 @@ static int read_head(const struct db_value *v, struct audit_seal *s, struct err 
         err, ERR_INPUT, "bad-row", "seal %llu: its row was changed", (unsigned long long)s->number);
 }
 
-static int read_members(const struct db_value *v, struct audit_seal *s, struct err *err)
+/* A list that was cut or grew is told by its hash, so the check goes on with what is there. */
+static void read_members(const struct db_value *v, struct audit_seal *s)
 {
     const size_t n = v->bytes.length / sizeof *s->members;
-    if (v->bytes.length % sizeof *s->members)
-        return err_set(err, ERR_INPUT, "bad-row", "seal %llu: its list of lines was changed",
-            (unsigned long long)s->number);
+    const struct uuid none = {{0}};
     s->members = mem_zero(n ? n : 1, sizeof *s->members);
     if (n)
-        memcpy(s->members, v->bytes.data, v->bytes.length);
+        memcpy(s->members, v->bytes.data, n * sizeof *s->members);
+    s->is_damaged = v->bytes.length % sizeof *s->members || n != s->count ||
+                    !uuid_equal(&s->first, n ? &s->members[0].id : &none) ||
+                    !uuid_equal(&s->last, n ? &s->members[n - 1].id : &none);
     s->count = (uint32_t)n;
-    return 0;
 }
 
 /* 1: read, 0: there is none. */
@@ -62,9 +64,10 @@ static int read_one(struct db *db, const struct statement *s, const struct db_va
     if (db_query(db, s, params, err))
         return -1;
     int row = db_fetch(db, v, err);
-    if (row > 0 &&
-        (read_head(v, &found, err) || (with_members && read_members(&v[HEAD_WIDTH], &found, err))))
+    if (row > 0 && read_head(v, &found, err))
         row = -1;
+    else if (row > 0 && with_members)
+        read_members(&v[HEAD_WIDTH], &found);
     db_finish(db);
     if (row > 0)
         *ret = found;

@@ -14,7 +14,8 @@
 
 /* The newest seal, without members; number 0 when there is none. */
 int audit_seal_last(struct db *db, struct audit_seal *ret, struct err *err) MUST_USE;
-/* The one after a number: 1, or 0 when there is none. Input error: its row cannot be a seal. */
+/* The one after a number: 1, or 0 when there is none. Input error: its row cannot be a seal.
+ * Members that are not those it was made with do not fail: is_damaged, or its hash, tells. */
 int audit_seal_after(struct db *db, uint64_t number, bool with_members, struct audit_seal *ret,
     struct err *err) MUST_USE;
 /* A number that is taken gives ERR_CONFLICT "duplicate": another sealer was first; start over. */

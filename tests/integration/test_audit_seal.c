@@ -279,6 +279,19 @@ static void tampering_is_found(void **state UNUSED)
         {"a seal's signature",
             mem_printf("UPDATE audit_seal SET signature = REVERSE(signature) WHERE number = 2"),
             NULL, mem_printf("seal-changed - 2\n")},
+        {"a seal's count",
+            mem_printf("UPDATE audit_seal SET entries = entries + 1 WHERE number = 2"), NULL,
+            mem_printf("seal-changed - 2\n")},
+        {"what people see of it",
+            mem_printf("UPDATE audit_seal SET last_id = REPEAT('x', 16) WHERE number = 2"), NULL,
+            mem_printf("seal-changed - 2\n")},
+        {"half a line behind a seal's list",
+            mem_printf("UPDATE audit_seal SET members = CONCAT(members, 'x') WHERE number = 2"),
+            NULL, mem_printf("seal-changed - 2\n")},
+        {"half a line of a seal's list",
+            mem_printf(
+                "UPDATE audit_seal SET members = LEFT(members, 40) WHERE number = %lld", last),
+            NULL, NULL},
         {"a cut tail", mem_printf("DELETE FROM audit_seal WHERE number = %lld", last),
             mem_printf("DELETE FROM audit WHERE id IN (x'%s', x'%s')", HEX(a), HEX(b)),
             mem_printf("seal-cut %s %lld\n", uuid_s(&a), last)},
@@ -298,6 +311,24 @@ static void tampering_is_found(void **state UNUSED)
         free(rows[i].more);
         free(rows[i].wanted);
     }
+    expect("");
+}
+
+/* No seal has such a number; whoever put it there does not make the check run for ever. */
+static void a_number_out_of_range_is_told(void **state UNUSED)
+{
+    struct err err = {0};
+    struct found found = {.text = ""};
+    AUTO(audit_checker) keys = NULL;
+    AUTO(db) db = mariadb_open(lab.server, "certq_reader", LAB_DATABASE, 3);
+    must(audit_checker_load(public_file, &keys, &err), &err);
+    save();
+    administer("INSERT INTO audit_seal SELECT 18446744073709551615, after_number, at_ms, entries, "
+               "first_id, last_id, previous, members_hash, hash, key_id, signature, members, job "
+               "FROM kept_seal WHERE number = 1");
+    assert_int_equal(audit_check(db, keys, seals, keep, &found, &found.report, &err), -1);
+    assert_non_null(strstr(err.text, "18446744073709551615"));
+    restore();
     expect("");
 }
 
@@ -419,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_rolled_back_line_is_not_sealed),
         cmocka_unit_test(of_two_sealers_one_begins_again),
         cmocka_unit_test(tampering_is_found),
+        cmocka_unit_test(a_number_out_of_range_is_told),
         cmocka_unit_test(a_seal_taken_from_the_middle_is_found),
         cmocka_unit_test(the_file_is_compared),
         cmocka_unit_test(many_lines_are_several_seals),
