@@ -1,13 +1,13 @@
 #include "audit/seal_file.h"
 
 #include "audit/seal_store.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,10 +155,8 @@ int audit_file_sync(struct db *db, const char *path, uint64_t *ret_last, struct 
     AUTO_FD fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
         return fails(err, path, "cannot be opened");
-    if (flock(fd, LOCK_EX))
-        return fails(err, path, "cannot be locked");
-    if (read_last(fd, path, &end, &is_torn, err) || check_end(db, &end, path, err) ||
-        (is_torn && append(fd, path, bytes_of_text("\n"), err)))
+    if (file_take_turn(fd, path, err) || read_last(fd, path, &end, &is_torn, err) ||
+        check_end(db, &end, path, err) || (is_torn && append(fd, path, bytes_of_text("\n"), err)))
         return -1;
     return append_after(db, fd, path, end.number, ret_last, err);
 }

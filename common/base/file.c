@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static void close_fd(int *fd)
@@ -152,6 +153,23 @@ int file_lock(const char *path, int *ret_fd, struct err *err)
         return err_set(err, ERR_CONFLICT, NULL, "%s: somebody else is changing it", path);
     *ret_fd = fd;
     fd = -1;
+    return 0;
+}
+
+int file_take_turn(int fd, const char *path, struct err *err)
+{
+    enum { TRIES = 200 };
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_set(err, ERR_TEMPORARY, NULL, "%s: %s", path, strerror(errno));
+        if (i == TRIES)
+            return err_set(err, ERR_TEMPORARY, NULL,
+                "%s: another process has held its lock for "
+                "two seconds",
+                path);
+        nanosleep(&pause, NULL);
+    }
     return 0;
 }
 

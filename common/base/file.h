@@ -21,6 +21,10 @@ int file_create(const char *path, struct bytes content, mode_t mode, struct err 
 /* Locks the file that has this name now, so that of two who read, change and write it none is lost;
  * conflict when somebody else is at it. Closing *ret_fd unlocks. */
 int file_lock(const char *path, int *ret_fd, struct err *err) MUST_USE;
+/* Takes turns with others at an open file or folder, until it is closed. Waits two seconds at most:
+ * whoever holds it may have been stopped, and must not stop us. Temporary error; `path` is for it.
+ */
+int file_take_turn(int fd, const char *path, struct err *err) MUST_USE;
 void file_unlock(int *fd);
 #define AUTO_LOCK CLEANUP(file_unlock) int
 /* `relative` seen from the folder that holds `file`; absolute paths stay. The caller frees. */

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,12 +87,10 @@ static int lock_folder(const char *folder, int *ret_fd, struct err *err)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return fault(folder, err);
-    while (flock(fd, LOCK_EX))
-        if (errno != EINTR) {
-            fault(folder, err);
-            close(fd);
-            return -1;
-        }
+    if (file_take_turn(fd, folder, err)) {
+        close(fd);
+        return -1;
+    }
     *ret_fd = fd;
     return 0;
 }

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "pki/crl_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -132,6 +134,20 @@ static void a_folder_that_cannot_be_made_is_named(void **state)
     assert_int_equal(pki_err.kind, ERR_NOT_FOUND);
 }
 
+/* Whoever holds the folder's lock may have been stopped: a broker's desk must not stop with it. */
+static void a_stuck_writer_stops_nobody(void **state)
+{
+    (void)state;
+    AUTO_BUF der = make(issuer, 50);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(put(buf_bytes(&der)), -1);
+    assert_int_equal(pki_err.kind, ERR_TEMPORARY);
+    assert_non_null(strstr(pki_err.text, "lock"));
+    close(fd);
+    ok(put(buf_bytes(&der)));
+}
+
 enum { WRITERS = 4, EACH = 12 };
 
 /* Numbers 100 and up, each writer its share in an order of its own. */
@@ -177,6 +193,7 @@ int main(void)
         cmocka_unit_test(only_a_newer_one_replaces),
         cmocka_unit_test(what_is_no_crl_is_replaced_and_never_written),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_named),
+        cmocka_unit_test(a_stuck_writer_stops_nobody),
         cmocka_unit_test(writers_never_go_back),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
