@@ -93,24 +93,16 @@ class Server(BadDay):
         self.ends_well(load)
 
     def hog(self):
-        """All connections there may be, held by somebody else."""
-        for user in USERS:
-            self.server(f"KILL USER '{user}'@'localhost'")
-        self.server("SET GLOBAL max_connections = 10")
+        """All connections there may be, held by somebody else; then everybody is thrown out, once."""
         argv = ["mariadb", "--no-defaults", f"--socket={self.stack.socket}", "--user=certq_reader",
                 f"--password={(self.stack.database / 'passwords' / 'certq_reader').read_text().strip()}",
                 "-e", "SELECT SLEEP(600)"]
-        hogs = []
+        hogs = [subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(10)]
         self.addCleanup(lambda: [(h.kill(), h.wait()) for h in hogs])
-
-        def full():
-            hogs.append(subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-            for user in USERS:
-                self.server(f"KILL USER '{user}'@'localhost'")
-            hogs[:] = [h for h in hogs if h.poll() is None]
-            return int(self.server("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = "
-                                   "'certq_reader'")[0][0]) >= 10
-        until("no connection is free", full)
+        until("all have one", lambda: self.stack.count("information_schema.PROCESSLIST",
+                                                       "USER = 'certq_reader'") == len(hogs))
+        self.server(f"SET GLOBAL max_connections = {len(hogs)}; "
+                    + "; ".join(f"KILL USER '{user}'@'localhost'" for user in USERS))
         return hogs
 
 
