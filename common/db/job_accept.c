@@ -2,7 +2,8 @@
  * Group commit of what clients submitted (docs/architecture.md, "The life of a job", 2; I1, I3).
  * A pass takes the undecided entries, one per id, in ascending order of ids:
  *
- *   1. A plain read of job decides those whose row is there: a reader waits for nobody.
+ *   1. A plain read of job decides those whose row is there: a reader waits for nobody. Ids made
+ *      within a moment of each other are read as one stretch of the table, others by their list.
  *   2. The others are inserted as one statement. Never IGNORE, which truncates silently, and never
  *      ON DUPLICATE KEY, which waits for a worker's lock: a duplicate means somebody was faster,
  *      and the pass is run again.
@@ -22,6 +23,9 @@
 
 #define CONFLICTS_MOST 8 /* reruns of one pass before the batch is given back */
 #define LOSSES_MOST 2    /* connections lost by the same rows before they are split */
+#define STRETCH_MS 100   /* ids made so close together are read as a stretch of the table */
+#define STRETCH_LEAST 8  /* where there are so many */
+#define COLUMNS_MOST 5
 
 struct entry {
     struct accept *accept;
@@ -74,34 +78,93 @@ static size_t pack_undecided(const struct pass *p, struct uuid *ids)
     return n;
 }
 
-/* Step 1. */
-static int look_up(const struct pass *p, struct err *err)
+/* A result's row, for the entry with its id if there is one. */
+static int each_row(struct pass *p, const struct statement *s, const struct db_value *params,
+    void (*take)(const struct pass *p, struct entry *e, const struct db_value *columns),
+    size_t *ret_rows, struct err *err)
 {
-    static const struct statement find = {.name = "accept.find",
-        .sql = "SELECT j.id, j.fingerprint, j.client, j.slot, j.created_ms FROM " DB_JOIN_IDS(
-            "job j", "j.id"),
-        .params = "bi",
-        .columns = "bbtii"};
-    struct uuid ids[DB_IDS_MOST];
-    struct db_value params[2], c[5];
-    const size_t n = pack_undecided(p, ids);
-    if (n == 0)
-        return 0;
-    ids_bind(params, ids, n);
-    if (db_query(p->db, &find, params, err))
+    struct db_value columns[COLUMNS_MOST];
+    size_t n = 0;
+    if (db_query(p->db, s, params, err))
         return -1;
     int row;
-    while ((row = db_fetch(p->db, c, err)) > 0) {
-        struct entry *e = find_entry(p, &c[0]);
-        if (!e)
-            continue;
-        judge(e, &c[1], &c[2], false);
-        const struct job *job = e->accept->job;
-        if (!p->is_repeat && e->accept->verdict == ACCEPT_SAME && c[3].integer == job->slot &&
-            c[4].integer == job->created_ms)
-            e->accept->verdict = ACCEPT_NEW;
+    while ((row = db_fetch(p->db, columns, err)) > 0) {
+        struct entry *e = find_entry(p, &columns[0]);
+        if (e)
+            take(p, e, columns);
+        n++;
     }
+    *ret_rows = n;
     return row;
+}
+
+/*
+ * Where the ids begin that were made within a moment of the last: ids that carry their time lie
+ * beside each other in the table too, so that reading all rows between the first and the last finds
+ * the same as a look-up of each, for the price of one. `n`: there are too few.
+ */
+static size_t stretch_of(const struct uuid *ids, size_t n)
+{
+    size_t first = n;
+    const int64_t last_ms = n ? uuid_time_ms(&ids[n - 1]) : -1;
+    while (last_ms >= 0 && first > 0 && uuid_time_ms(&ids[first - 1]) >= last_ms - STRETCH_MS)
+        first--;
+    return n - first < STRETCH_LEAST ? n : first;
+}
+
+struct look {
+    const struct statement *stretch, *list;
+    void (*take)(const struct pass *p, struct entry *e, const struct db_value *columns);
+};
+
+/* Plain reads of the rows with the ids of undecided entries. */
+static int look_for(struct pass *p, const struct look *look, struct err *err)
+{
+    struct uuid ids[DB_IDS_MOST];
+    struct db_value params[3];
+    const size_t n = pack_undecided(p, ids);
+    size_t listed = stretch_of(ids, n), rows = 0;
+    if (listed < n) {
+        params[0] = db_uuid(&ids[listed]);
+        params[1] = db_uuid(&ids[n - 1]);
+        params[2] = db_int(DB_IDS_MOST);
+        if (each_row(p, look->stretch, params, look->take, &rows, err))
+            return -1;
+        if (rows >= DB_IDS_MOST) /* not all of them: one by one after all */
+            listed = n;
+    }
+    if (listed == 0)
+        return 0;
+    ids_bind(params, ids, listed);
+    return each_row(p, look->list, params, look->take, &rows, err);
+}
+
+static void take_known(const struct pass *p, struct entry *e, const struct db_value *c)
+{
+    judge(e, &c[1], &c[2], false);
+    const struct job *job = e->accept->job;
+    if (!p->is_repeat && e->accept->verdict == ACCEPT_SAME && c[3].integer == job->slot &&
+        c[4].integer == job->created_ms)
+        e->accept->verdict = ACCEPT_NEW;
+}
+
+#define FIND "SELECT j.id, j.fingerprint, j.client, j.slot, j.created_ms FROM "
+#define FIND_FINISHED "SELECT h.id, h.fingerprint, h.client FROM "
+#define STRETCH(table, id) table " FORCE INDEX (PRIMARY) WHERE " id " BETWEEN ? AND ? LIMIT ?"
+
+/* Step 1. */
+static int look_up(struct pass *p, struct err *err)
+{
+    static const struct statement list = {.name = "accept.find",
+                                      .sql = FIND DB_JOIN_IDS("job j", "j.id"),
+                                      .params = "bi",
+                                      .columns = "bbtii"},
+                                  stretch = {.name = "accept.find-stretch",
+                                      .sql = FIND STRETCH("job j", "j.id"),
+                                      .params = "bbi",
+                                      .columns = "bbtii"};
+    static const struct look look = {&stretch, &list, take_known};
+    return look_for(p, &look, err);
 }
 
 /* Step 2. */
@@ -118,28 +181,33 @@ static int insert_unknown(struct pass *p, struct err *err)
     return job_rows_insert(p->db, jobs, n, err);
 }
 
+static void take_finished(const struct pass *p, struct entry *e, const struct db_value *c)
+{
+    (void)p;
+    if (e->is_inserted)
+        judge(e, &c[1], &c[2], true);
+}
+
 /* Step 3. */
 static int take_back_finished(struct pass *p, struct err *err)
 {
-    static const struct statement find = {.name = "accept.finished",
-        .sql = "SELECT h.id, h.fingerprint, h.client FROM " DB_JOIN_IDS("job_history h", "h.id"),
-        .params = "bi",
-        .columns = "bbt"};
-    struct uuid ids[DB_IDS_MOST], found[DB_IDS_MOST];
-    struct db_value params[2], c[3];
+    static const struct statement list = {.name = "accept.finished",
+                                      .sql = FIND_FINISHED DB_JOIN_IDS("job_history h", "h.id"),
+                                      .params = "bi",
+                                      .columns = "bbt"},
+                                  stretch = {.name = "accept.finished-stretch",
+                                      .sql = FIND_FINISHED STRETCH("job_history h", "h.id"),
+                                      .params = "bbi",
+                                      .columns = "bbt"};
+    static const struct look look = {&stretch, &list, take_finished};
+    struct uuid found[DB_IDS_MOST];
     size_t n = 0;
-    ids_bind(params, ids, pack_undecided(p, ids));
-    if (db_query(p->db, &find, params, err))
+    if (look_for(p, &look, err))
         return -1;
-    int row;
-    while ((row = db_fetch(p->db, c, err)) > 0) {
-        struct entry *e = find_entry(p, &c[0]);
-        if (!e || !e->is_inserted)
-            continue;
-        judge(e, &c[1], &c[2], true);
-        found[n++] = e->accept->job->id;
-    }
-    return row < 0 ? -1 : job_rows_delete(p->db, found, n, err);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entries[i].is_inserted && p->entries[i].is_decided)
+            found[n++] = p->entries[i].accept->job->id;
+    return job_rows_delete(p->db, found, n, err);
 }
 
 static void undecide_inserted(struct pass *p)

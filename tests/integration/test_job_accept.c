@@ -254,6 +254,45 @@ static void batches_longer_than_a_list(void **state)
     free(batch);
 }
 
+/* They are read as a stretch of the tables, where more may stand than one look takes. */
+static void ids_of_one_moment(void **state)
+{
+    (void)state;
+    struct err err;
+    static const size_t sizes[] = {60, 3000};
+    static struct job jobs[3000];
+    static struct accept batch[3000];
+    for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++) {
+        const struct uuid moment = uuid_new();
+        size_t n = 0;
+        for (size_t i = 0; i < sizes[s]; i++) {
+            jobs[i] = job_sample();
+            memcpy(jobs[i].id.b, moment.b, 14);
+            memcpy(&jobs[i].id.b[14], (const uint8_t[]){(uint8_t)(i >> 8), (uint8_t)i}, 2);
+            if (i % 2 == 0)
+                batch[n++] = accept_of(&jobs[i]);
+        }
+        must(job_accept(broker, batch, n, &err));
+        mariadb_do(admin,
+            "INSERT INTO job_history (id, kind, state, client, fingerprint, group_id, attempt, "
+            "failures, crashes, created_ms, run_at_ms, finished_ms) SELECT id, kind, 'done', "
+            "client, fingerprint, id, 0, 0, 0, created_ms, run_at_ms, created_ms FROM job WHERE "
+            "ORD(SUBSTR(id, 16)) % 4 = 0");
+        mariadb_do(admin, "DELETE FROM job WHERE ORD(SUBSTR(id, 16)) % 4 = 0");
+        n = 0;
+        for (size_t i = 0; i < sizes[s]; i += i % 3 == 2 ? sizes[s] / 20 - 2 : 1) {
+            jobs[i].slot ^= 1;
+            batch[n++] = accept_of(&jobs[i]);
+        }
+        must(job_accept(broker, batch, n, &err));
+        for (size_t k = 0; k < n; k++) {
+            const int at = batch[k].job->id.b[15] % 4;
+            assert_int_equal(batch[k].verdict, at % 2 ? ACCEPT_NEW : ACCEPT_SAME);
+            assert_int_equal(batch[k].finished, at == 0);
+        }
+    }
+}
+
 /* A worker's lock on the row must not hold up a client's retry. */
 static void a_locked_row_is_seen_without_waiting(void **state)
 {
@@ -450,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup(args_longer_than_the_server_takes_are_rejected, empty),
         cmocka_unit_test_setup(big_args_survive, empty),
         cmocka_unit_test_setup(batches_longer_than_a_list, empty),
+        cmocka_unit_test_setup(ids_of_one_moment, empty),
         cmocka_unit_test_setup(a_locked_row_is_seen_without_waiting, empty),
         cmocka_unit_test_setup(connections_killed_at_any_moment, empty),
         cmocka_unit_test_setup(an_unsure_commit_is_found_to_be_ours, empty),
