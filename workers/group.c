@@ -34,17 +34,23 @@ int group_new(
     return 0;
 }
 
-void group_free(struct group *g)
+void group_release(struct group *g)
 {
-    if (!g)
-        return;
     for (size_t i = 0; g->tasks && i < g->n; i++) {
         struct task *t = &g->tasks[i];
         if (g->ops->release)
             g->ops->release(t);
         plan_clear(&t->plan);
         json_decref(t->args);
+        t->args = NULL;
     }
+}
+
+void group_free(struct group *g)
+{
+    if (!g)
+        return;
+    group_release(g);
     free(g->tasks);
     worker_jobs_free(&g->message);
     buf_free(&g->frame);

@@ -29,6 +29,11 @@ struct group {
 /* Takes over the frame's content on success. Input error when it is no JOBS or an unserved kind. */
 int group_new(struct buf *frame, const bool serves[static KINDS], struct group **ret,
     struct err *err) MUST_USE;
+/*
+ * Frees what only running it needed, but the report: by the thread that ran it, because memory goes
+ * back cheaply only where it came from.
+ */
+void group_release(struct group *g);
 void group_free(struct group *g);
 /* Its deadline is past: the broker has given it up, and its jobs go elsewhere. */
 bool group_is_late(const struct group *g);

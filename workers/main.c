@@ -130,6 +130,7 @@ static void *job_thread_main(void *context)
     struct group *g;
     while ((g = mailbox_wait(t->mailbox))) {
         runner_run(t->worker, g);
+        group_release(g);
         mailbox_done(t->mailbox, g);
     }
     return NULL;

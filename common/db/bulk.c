@@ -11,8 +11,10 @@
 
 #define VALUE_OVERHEAD 10 /* most bytes the protocol adds to a value */
 
+#define ROWS_KEPT 1024 /* room for so many stays with the statement */
+
 struct columns {
-    size_t params;
+    size_t params, room; /* rows that fit */
     MYSQL_BIND *binds;
     union cell {
         int64_t integer;
@@ -22,27 +24,45 @@ struct columns {
     char *indicators;
 };
 
-static void columns_clear(struct columns *c)
+void columns_free(struct columns *c)
 {
+    if (!c)
+        return;
     free(c->binds);
     free(c->cells);
     free(c->lengths);
     free(c->indicators);
+    free(c);
 }
 
-static void columns_make(struct columns *c, const struct statement *s, size_t params, size_t rows)
+static struct columns *columns_new(const struct statement *s, size_t params, size_t room)
 {
+    struct columns *c = MEM_NEW(struct columns);
     c->params = params;
+    c->room = room;
     c->binds = mem_zero(params, sizeof *c->binds);
-    c->cells = mem_zero(params * rows, sizeof *c->cells);
-    c->lengths = mem_zero(params * rows, sizeof *c->lengths);
-    c->indicators = mem_zero(params * rows, 1);
+    c->cells = mem_zero(params * room, sizeof *c->cells);
+    c->lengths = mem_zero(params * room, sizeof *c->lengths);
+    c->indicators = mem_zero(params * room, 1);
     for (size_t i = 0; i < params; i++) {
         db_bind_type(&c->binds[i], s->params[i]);
-        c->binds[i].buffer = &c->cells[i * rows];
-        c->binds[i].length = &c->lengths[i * rows];
-        c->binds[i].u.indicator = &c->indicators[i * rows];
+        c->binds[i].buffer = &c->cells[i * room];
+        c->binds[i].length = &c->lengths[i * room];
+        c->binds[i].u.indicator = &c->indicators[i * room];
     }
+    return c;
+}
+
+/* Those of the statement's last run where they are large enough. */
+static struct columns *columns_for(struct prepared *p, size_t rows)
+{
+    if (p->bulk && rows <= p->bulk->room)
+        return p->bulk;
+    size_t room = p->bulk ? p->bulk->room : 64;
+    columns_free(p->bulk);
+    while (room < rows)
+        room *= 2;
+    return p->bulk = columns_new(p->statement, p->params, room);
 }
 
 static void columns_fill(struct columns *c, const struct db_value *params, size_t rows)
@@ -51,10 +71,12 @@ static void columns_fill(struct columns *c, const struct db_value *params, size_
     for (size_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < c->params; i++) {
             const struct db_value *value = &params[row * c->params + i];
-            const size_t at = i * rows + row;
+            const size_t at = i * c->room + row;
             const bool is_integer = c->binds[i].buffer_type == MYSQL_TYPE_LONGLONG;
             if (value->type == DB_NULL) {
                 c->indicators[at] = STMT_INDICATOR_NULL;
+                c->cells[at].data = NULL; /* nothing of an earlier run */
+                c->lengths[at] = 0;
                 continue;
             }
             assert((value->type == DB_INT) == is_integer);
@@ -72,15 +94,16 @@ static void columns_fill(struct columns *c, const struct db_value *params, size_
 static int run_part(struct db *db, struct prepared *p, const struct db_value *params, size_t rows,
     int64_t *total, struct err *err)
 {
-    CLEANUP(columns_clear) struct columns c;
+    struct columns *c = columns_for(p, rows);
     const unsigned count = (unsigned)rows;
-    columns_make(&c, p->statement, p->params, rows);
-    columns_fill(&c, params, rows);
+    columns_fill(c, params, rows);
     mysql_stmt_attr_set(p->handle, STMT_ATTR_ARRAY_SIZE, &count);
-    if (mysql_stmt_bind_param(p->handle, c.binds) || mysql_stmt_execute(p->handle))
+    if (mysql_stmt_bind_param(p->handle, c->binds) || mysql_stmt_execute(p->handle))
         return db_fault(
             db, p->statement->name, mysql_stmt_errno(p->handle), mysql_stmt_error(p->handle), err);
     *total += (int64_t)mysql_stmt_affected_rows(p->handle);
+    if (c->room > ROWS_KEPT)
+        columns_free(TAKE(p->bulk));
     return 0;
 }
 

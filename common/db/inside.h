@@ -30,6 +30,7 @@ struct prepared {
     size_t params, columns;
     MYSQL_BIND out[DB_COLUMNS_MOST];
     struct landing landings[DB_COLUMNS_MOST];
+    struct columns *bulk; /* of the last run in bulk, for the next; NULL: none */
 };
 
 struct db {
@@ -51,6 +52,7 @@ int db_ready(struct db *db, struct err *err) MUST_USE;
 int db_prepare(struct db *db, const struct statement *s, bool is_bulk, struct prepared **ret,
     struct err *err) MUST_USE;
 void prepared_free(struct prepared *p);
+void columns_free(struct columns *c);
 /* Declares one value's type by the statement's letter; the data is bound by the caller. */
 void db_bind_type(MYSQL_BIND *bind, char letter);
 

@@ -15,6 +15,7 @@ void prepared_free(struct prepared *p)
         mysql_stmt_close(p->handle);
     for (size_t i = 0; i < p->columns; i++)
         buf_free(&p->landings[i].content);
+    columns_free(p->bulk);
     free(p);
 }
 DEFINE_AUTO_STRUCT(prepared);
