@@ -214,12 +214,29 @@ json_t *notice_mail(
 
 /* --- on the screen --- */
 
-bool notice_is_renewed(const struct aggregate *aggregate, const struct certificate *c)
+bool notice_takes_later(const struct policy *policy)
+{
+    return !policy->unit.has_coupon;
+}
+
+/* The same as the statement notice.load. */
+static bool replaces(
+    const struct aggregate *a, const struct certificate *other, const struct certificate *c)
+{
+    const struct certificate *root = aggregate_certificate(a, &other->root);
+    return uuid_equal(&other->predecessor, &c->id) ||
+           (root && uuid_equal(&root->predecessor, &c->id)) ||
+           (uuid_equal(&other->root, &c->root) && other->issued_ms > c->issued_ms);
+}
+
+bool notice_is_renewed(
+    const struct policy *policy, const struct aggregate *aggregate, const struct certificate *c)
 {
     for (size_t i = 0; i < aggregate->certificate_count; i++) {
         const struct certificate *other = aggregate->certificates[i];
         if (other != c && other->state == CERTIFICATE_VALID &&
-            (other->not_after_ms > c->not_after_ms || uuid_equal(&other->predecessor, &c->id)))
+            (replaces(aggregate, other, c) ||
+                (notice_takes_later(policy) && other->not_after_ms > c->not_after_ms)))
             return true;
     }
     return false;
@@ -230,7 +247,7 @@ static bool is_open(const struct decision *d, const struct policy *policy,
 {
     return c->state == CERTIFICATE_VALID && !certificate_is_expired(c, d->now_ms) &&
            days_between(d->now_ms, c->not_after_ms, policy->zone) <= policy->notices.screen_days &&
-           !notice_is_renewed(aggregate, c);
+           !notice_is_renewed(policy, aggregate, c);
 }
 
 /* Where it stands among those before it, by its end. */

@@ -47,7 +47,7 @@ struct notice_facts {
     int64_t not_after_ms;
     int noticed_days;
     bool is_valid;     /* false: revoked */
-    bool is_renewed;   /* a valid one of the same subscriber ends later, or replaces it */
+    bool is_renewed;   /* notice_is_renewed */
     bool is_withdrawn; /* its subscriber */
     const char *language;
     const json_t *profile;  /* the subscriber's */
@@ -81,7 +81,13 @@ json_t *notice_mail(
  */
 void notice_screen(const struct decision *d, const struct policy *policy,
     const struct aggregate *aggregate, struct plan *plan);
-/* Another certificate of the subscriber that makes a notice about this one needless. */
-bool notice_is_renewed(const struct aggregate *aggregate, const struct certificate *c);
+/*
+ * Does a valid certificate of the subscriber make a notice about this one needless (X3)? One that
+ * replaces or renews it, or came after such a one in its chain; and any that ends later, where
+ * notice_takes_later: the certificates of a product with coupons (B1) stand side by side.
+ */
+bool notice_is_renewed(
+    const struct policy *policy, const struct aggregate *aggregate, const struct certificate *c);
+bool notice_takes_later(const struct policy *policy);
 
 #endif

@@ -134,6 +134,37 @@ static void test_missed_days_are_caught_up(void **state UNUSED)
     assert_int_equal(number("SELECT COUNT(*) FROM job WHERE kind = 'mail'"), 3);
 }
 
+/* `column` of a user's certificate that ends in this year is the id of that of another year. */
+static void link_to(const char *column, int user, int year, int to_year)
+{
+    AUTO_TEXT sql = mem_printf(
+        "UPDATE certificate c JOIN subscriber s ON s.id = c.subscriber JOIN certificate o ON "
+        "o.subscriber = s.id SET c.%s = o.id WHERE s.user_id = 'user%d' AND "
+        "YEAR(FROM_UNIXTIME(c.not_after_ms DIV 1000)) = %d AND "
+        "YEAR(FROM_UNIXTIME(o.not_after_ms DIV 1000)) = %d",
+        column, user, year, to_year);
+    mariadb_do(admin, sql);
+}
+
+/* X3: where certificates stand side by side (B1), only what is linked to one renews it. */
+static void test_side_by_side(void **state UNUSED)
+{
+    struct policy *policy =
+        (struct policy *)(uintptr_t)policy_set_find(worker->policies, "association");
+    people("association", 1, 4, "valid", "2028-08-22T23:59:59Z");
+    people("association", 1, 3, "valid", "2030-08-22T23:59:59Z");
+    people("association", 3, 3, "revoked", "2029-08-22T23:59:59Z");
+    link_to("predecessor", 2, 2030, 2028);
+    link_to("predecessor", 3, 2029, 2028); /* it was renewed, and that one reissued */
+    link_to("root", 3, 2030, 2029);
+    policy->unit.has_coupon = true;
+    expect_scan("2028-08-01", "", ASSOCIATION("4", "4", "2", "'renewed':2"));
+    policy->unit.has_coupon = false;
+    assert_int_equal(number("SELECT COUNT(*) FROM notice WHERE (reason IS NULL) = (recipient IN "
+                            "('user1@example.jp', 'user4@example.jp'))"),
+        4);
+}
+
 static void test_skipped_with_the_reason(void **state UNUSED)
 {
     people("association", 1, 4, "valid", "2028-08-22T23:59:59Z");
@@ -392,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_each_threshold_once, empty),
         cmocka_unit_test_setup(test_missed_days_are_caught_up, empty),
+        cmocka_unit_test_setup(test_side_by_side, empty),
         cmocka_unit_test_setup(test_skipped_with_the_reason, empty),
         cmocka_unit_test_setup(test_a_dry_run_writes_nothing, empty),
         cmocka_unit_test_setup(test_now_is_the_day_of_acceptance, empty),

@@ -119,7 +119,7 @@ static struct notice_facts facts_of(struct history *h, const struct aggregate *a
         .not_after_ms = c->not_after_ms,
         .noticed_days = history_remember(h, c)->noticed_days,
         .is_valid = c->state == CERTIFICATE_VALID,
-        .is_renewed = notice_is_renewed(a, c),
+        .is_renewed = notice_is_renewed(h->policy, a, c),
         .is_withdrawn = a->subscriber.is_withdrawn,
         .language = a->subscriber.language,
         .profile = profile,

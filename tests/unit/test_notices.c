@@ -326,6 +326,41 @@ static void what_is_renewed_or_revoked_goes_from_the_screen(void **state)
     assert_string_equal(nobody, "");
 }
 
+/* X3: certificates with coupons stand side by side (B1); what is linked to one counts everywhere.
+ */
+static void another_one_is_no_renewal(void **state)
+{
+    static const struct {
+        const char *product;
+        unsigned predecessor, root, issued; /* of the other one: ids, 0: none; its root: itself */
+        const char *end;
+        bool renews;
+    } rows[] = {
+        {"class2", 0, 2, 5, "2028-04-01T14:59:59Z", false},
+        {"association", 0, 2, 5, "2028-04-01T14:59:59Z", true},
+        {"association", 0, 2, 5, "2027-04-01T14:59:59Z", false},
+        {"class2", 1, 2, 5, "2028-04-01T14:59:59Z", true},  /* a fresh application that renews it */
+        {"class2", 1, 1, 5, "2027-04-01T14:59:59Z", true},  /* its reissue */
+        {"class2", 3, 1, 5, "2027-04-01T14:59:59Z", true},  /* that of its reissue */
+        {"class2", 3, 3, 5, "2028-04-01T14:59:59Z", true},  /* that of its renewal */
+        {"class2", 9, 1, 0, "2027-04-01T14:59:59Z", false}, /* the one before it */
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(aggregate) a = aggregate_new();
+        struct certificate *c = add(a, 1, CERTIFICATE_VALID, "2027-04-01T14:59:59Z");
+        struct certificate *other = add(a, 2, CERTIFICATE_VALID, rows[i].end);
+        struct certificate *gone = add(a, 3, CERTIFICATE_REVOKED, "2028-04-01T14:59:59Z");
+        c->root = c->id;
+        gone->root = gone->id;
+        gone->predecessor = c->id;
+        other->predecessor.b[0] = (uint8_t)rows[i].predecessor;
+        other->root.b[0] = (uint8_t)rows[i].root;
+        other->issued_ms = rows[i].issued;
+        if (notice_is_renewed(product(*state, rows[i].product), a, c) != rows[i].renews)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void the_nearest_end_comes_first(void **state)
 {
     AUTO(aggregate) a = aggregate_new();
@@ -347,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_screen_shows_what_is_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             what_is_renewed_or_revoked_goes_from_the_screen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_one_is_no_renewal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_nearest_end_comes_first, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,7 @@ static int decide_rows(struct scan *s, const struct chunk *c, const struct uuid 
 {
     k->rows = mem_zero(n, sizeof *k->rows);
     k->marked = mem_zero(n, sizeof *k->marked);
-    if (n && notice_load(s->worker->db, ids, n, k->rows, &k->row_count, err))
+    if (n && notice_load(s->worker->db, c->policy, ids, n, k->rows, &k->row_count, err))
         return -1;
     for (size_t i = 0; i < k->row_count; i++)
         decide_one(s, c, &k->rows[i].facts, k, plan);

@@ -78,14 +78,18 @@ int notice_lock(struct db *db, struct uuid *ids, size_t n, int days, size_t *ret
     return 0;
 }
 
+/* Whether it is renewed: notice_is_renewed. */
 static const struct statement load = {"notice.load",
     "SELECT c.id, c.subscriber, c.state, c.serial, c.not_after_ms, c.noticed_days, s.state, "
     "s.language, s.profile, EXISTS (SELECT 1 FROM certificate o WHERE o.subscriber = c.subscriber "
-    "AND o.id <> c.id AND o.state = 'valid' AND (o.not_after_ms > c.not_after_ms OR o.predecessor "
-    "= c.id)), (SELECT JSON_OBJECTAGG(t.role, JSON_COMPACT(t.profile)) FROM contact t WHERE "
+    "AND o.id <> c.id AND o.state = 'valid' AND (o.predecessor = c.id OR (o.root = c.root AND "
+    "o.issued_ms > c.issued_ms) OR (? AND o.not_after_ms > c.not_after_ms) OR EXISTS (SELECT 1 "
+    "FROM "
+    "certificate r WHERE r.id = o.root AND r.predecessor = c.id))), (SELECT JSON_OBJECTAGG(t.role, "
+    "JSON_COMPACT(t.profile)) FROM contact t WHERE "
     "t.contract = s.contract) FROM " DB_JOIN_IDS("certificate c",
         "c.id") " JOIN subscriber s ON s.id = c.subscriber WHERE c.state IN ('valid', 'revoked')",
-    "bi", "bbtbiitttit"};
+    "ibi", "bbtbiitttit"};
 
 void notice_row_clear(struct notice_row *row)
 {
@@ -134,10 +138,11 @@ static void point(struct notice_row *row)
     row->facts.contacts = row->contacts;
 }
 
-int notice_load(struct db *db, const struct uuid *ids, size_t n, struct notice_row *ret,
-    size_t *ret_n, struct err *err)
+int notice_load(struct db *db, const struct policy *policy, const struct uuid *ids, size_t n,
+    struct notice_row *ret, size_t *ret_n, struct err *err)
 {
-    const struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
+    const struct db_value params[] = {
+        db_int(notice_takes_later(policy)), db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
     struct db_value v[11];
     int more;
     *ret_n = 0;

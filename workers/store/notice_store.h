@@ -32,10 +32,11 @@ struct notice_row {
     json_t *profile, *contacts; /* owned; contacts NULL: no contract */
 };
 void notice_row_clear(struct notice_row *row);
-/* Of issued certificates among the ids, into ret[0..n). A profile that is no JSON is temporary
+/* Of the product's issued certificates among the ids, into ret[0..n). A profile that is no JSON is
+ * temporary
  * ("damaged"). */
-int notice_load(struct db *db, const struct uuid *ids, size_t n, struct notice_row *ret,
-    size_t *ret_n, struct err *err) MUST_USE;
+int notice_load(struct db *db, const struct policy *policy, const struct uuid *ids, size_t n,
+    struct notice_row *ret, size_t *ret_n, struct err *err) MUST_USE;
 
 struct notice_insert {
     struct uuid certificate, mail; /* mail zero: skipped */
