@@ -106,6 +106,29 @@ static int commit_or_undo(struct work *w, int failed, struct err *err)
     return db_commit(w->db, err);
 }
 
+/* An old file, or none, would let the next seals take numbers that lost ones had. */
+static int find_seals(struct work *w, struct err *err)
+{
+    AUTO_SEAL last = {0};
+    AUTO_SEAL outside = {0};
+    uint64_t given_up;
+    if (audit_seal_last(w->db, &last, err) || audit_restored_number(w->db, &given_up, err) ||
+        (w->r->seals && audit_file_last(w->r->seals, &outside, err)))
+        return -1;
+    if (w->r->seals && outside.number < last.number)
+        return err_set(err, ERR_NOT_FOUND, NULL,
+            "%s ends with seal %llu, the backup with %llu: the newest seals of the audit are "
+            "wanted "
+            "(--seals FILE; --no-seals when they are lost too)",
+            w->r->seals, (unsigned long long)outside.number, (unsigned long long)last.number);
+    uint64_t end = outside.number > given_up ? outside.number : given_up;
+    if (end < last.number)
+        end = last.number;
+    json_object_set_new(w->report, "seals",
+        json_pack("{s:I, s:I}", "database", (json_int_t)last.number, "file", (json_int_t)end));
+    return 0;
+}
+
 /* ---- held queues ---- */
 
 /* What may be done at once: it only revokes, tells, or seals. */
@@ -289,22 +312,6 @@ static int redraw(struct work *w, struct err *err)
 
 /* ---- the end ---- */
 
-static int find_seals(struct work *w, struct err *err)
-{
-    AUTO_SEAL last = {0};
-    AUTO_SEAL outside = {0};
-    uint64_t given_up;
-    if (audit_seal_last(w->db, &last, err) || audit_restored_number(w->db, &given_up, err) ||
-        (w->r->seals && audit_file_last(w->r->seals, &outside, err)))
-        return -1;
-    uint64_t end = outside.number > given_up ? outside.number : given_up;
-    if (end < last.number)
-        end = last.number;
-    json_object_set_new(w->report, "seals",
-        json_pack("{s:I, s:I}", "database", (json_int_t)last.number, "file", (json_int_t)end));
-    return 0;
-}
-
 static int finish(struct work *w, struct err *err)
 {
     const struct uuid nobody = {{0}};
@@ -320,8 +327,8 @@ int restore_run(const struct restore *r, json_t **ret, struct err *err)
 {
     AUTO_TYPE(json, json_t) *report = json_object();
     struct work w = {.r = r, .db = r->db, .report = report, .now_ms = clock_now_ms()};
-    if (check_quiet(&w, err) || hold(&w, err) || import_crls(&w, err) || redraw(&w, err) ||
-        find_seals(&w, err) || finish(&w, err))
+    if (check_quiet(&w, err) || find_seals(&w, err) || hold(&w, err) || import_crls(&w, err) ||
+        redraw(&w, err) || finish(&w, err))
         return -1;
     json_object_set_new(report, "done", json_boolean(!r->is_trial));
     *ret = TAKE(report);

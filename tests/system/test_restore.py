@@ -132,6 +132,12 @@ class WithoutBinaryLogs(Loss):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn("the newest CRL of person-ca is wanted", done.stderr)
         crl.with_suffix(".away").rename(crl)
+        seals = stack.folder / "audit.seals"
+        seals.rename(seals.with_suffix(".away"))
+        done = stack.certq("db", "restored", "--yes", check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("the newest seals of the audit are wanted", done.stderr)
+        seals.with_suffix(".away").rename(seals)
         report = stack.certq_json("db", "restored", "--yes", "--operator", "night-shift")[0]
         person = next(i for i in report["issuers"] if i["issuer"] == "person-ca")
         self.assertEqual((person["number"], person["added"], report["codes"]), (before[0], 2, 1))
