@@ -284,9 +284,12 @@ static int check_smtp(const struct view *v)
 
 static int check_issuers(const struct view *v)
 {
+    enum { NAME_MOST = 32 }; /* of the columns `issuer` */
     if (check_twins(v, "issuers", v->c->issuer_count, "name", issuer_name))
         return -1;
     for (size_t i = 0; i < v->c->issuer_count; i++) {
+        if (strlen(v->c->issuers[i].name) > NAME_MOST)
+            return wrong(v, "issuers", "the name of an issuer is at most 32 characters long");
         const char *url = v->c->issuers[i].crl_url;
         if (!url)
             continue;

@@ -359,6 +359,8 @@ static const struct {
     {"issuers: [{name: a, certificate: c, key: k, crl_url: \"https://x/\"}]\n",
         "begins with http://"},
     {"issuers: [{name: a, certificate: c, key: k, crl_url: \"http://x/a b\"}]\n", "has no spaces"},
+    {"issuers: [{name: abcdefghijklmnopqrstuvwxyz-012345, certificate: c, key: k}]\n",
+        "at most 32 characters"},
     {"issuers: {name: a}\n", "issuers: a list is wanted, not a map"},
     {"issuers: [a]\n", "issuers[0]: a map of keys is wanted"},
     {"products: ~\n", "products: no value is given"},
