@@ -71,15 +71,14 @@ static int ask_one(struct worker *w, const struct wish *wish, struct err *err)
 {
     const int64_t now_ms = clock_now_ms();
     struct crl_wanted wanted = {0};
-    bool waits = false;
-    if (crl_wanted_lock(w->db, wish->issuer, &wanted, err) ||
-        (!uuid_is_zero(&wanted.job) && crl_wanted_waits(w->db, &wanted.job, &waits, err)))
+    if (crl_wanted_lock(w->db, wish->issuer, &wanted, err))
         return -1;
+    const bool waits = wanted.is_there;
     if (waits && (wanted.is_urgent || !wish->is_urgent))
         return 0;
     if (waits && job_cancel(w->db, &wanted.job, 1, now_ms, err))
         return -1;
-    wanted = (struct crl_wanted){plan_crl(w, wish, now_ms), wish->is_urgent};
+    wanted = (struct crl_wanted){plan_crl(w, wish, now_ms), wish->is_urgent, true};
     return crl_wanted_set(w->db, wish->issuer, &wanted, err);
 }
 

@@ -123,15 +123,18 @@ int crl_wanted_lock(struct db *db, const char *issuer, struct crl_wanted *ret, s
         "crl_wanted_lock", "UPDATE crl_wanted SET version = version + 1 WHERE issuer = ?", "t", ""};
     static const struct statement insert = {
         "crl_wanted_first", "INSERT INTO crl_wanted (issuer, version) VALUES (?, 1)", "t", ""};
-    static const struct statement read = {
-        "crl_wanted_read", "SELECT job, urgent FROM crl_wanted WHERE issuer = ?", "t", "bi"};
+    static const struct statement read = {"crl_wanted_read",
+        "SELECT w.job, w.urgent, j.attempt FROM crl_wanted w LEFT JOIN job j ON j.id = w.job WHERE "
+        "w.issuer = ?",
+        "t", "bii"};
     const struct db_value issuer_value = db_text(issuer);
-    struct db_value columns[2];
+    struct db_value columns[3];
     if (raise_row(db, &update, &insert, issuer, err) || db_query(db, &read, &issuer_value, err))
         return -1;
     const int row = db_fetch(db, columns, err);
     if (row > 0)
-        *ret = (struct crl_wanted){value_uuid(&columns[0]), columns[1].integer != 0};
+        *ret = (struct crl_wanted){
+            value_uuid(&columns[0]), columns[1].integer != 0, columns[2].type != DB_NULL};
     db_finish(db);
     return row < 0 ? -1 : 0;
 }
@@ -144,20 +147,6 @@ int crl_wanted_set(
     const struct db_value params[] = {
         db_id_or_null(&wanted->job), db_int(wanted->is_urgent), db_text(issuer)};
     return db_run(db, &set, params, NULL, err);
-}
-
-int crl_wanted_waits(struct db *db, const struct uuid *job, bool *ret, struct err *err)
-{
-    static const struct statement find = {
-        "crl_wanted_waits", "SELECT attempt FROM job WHERE id = ?", "b", "i"};
-    const struct db_value id = db_uuid(job);
-    struct db_value column;
-    if (db_query(db, &find, &id, err))
-        return -1;
-    const int row = db_fetch(db, &column, err);
-    *ret = row > 0;
-    db_finish(db);
-    return row < 0 ? -1 : 0;
 }
 
 int crl_wanted_clear(struct db *db, const char *issuer, const struct uuid *job, struct err *err)

@@ -41,6 +41,7 @@ int crl_store_add(struct db *db, const char *issuer, const struct crl_facts *fac
 struct crl_wanted {
     struct uuid job; /* that waits; zero: none does */
     bool is_urgent;
+    bool is_there; /* the job still stands in the queue: it has not died, and was not cancelled */
 };
 /*
  * Locks the issuer's row by raising its version, and reads it; makes it when there is none
@@ -52,8 +53,6 @@ int crl_wanted_lock(
 /* Locked before. */
 int crl_wanted_set(
     struct db *db, const char *issuer, const struct crl_wanted *wanted, struct err *err) MUST_USE;
-/* Does this job still stand in the queue? It may have died, or been cancelled. */
-int crl_wanted_waits(struct db *db, const struct uuid *job, bool *ret, struct err *err) MUST_USE;
 /*
  * The job begins: whoever revokes from now on asks for another. A commit of its own; waits for the
  * transactions that count on this job. No change when the row names another.
