@@ -19,7 +19,8 @@ enum { CONNECTIONS_MOST = 64, IDLE_S = 15 };
 struct kept_crl {
     struct MHD_Response *response; /* NULL: none yet */
     uint64_t number;
-    int64_t looked_ms; /* monotonic */
+    int64_t looked_ms;   /* monotonic; 0: never */
+    enum err_kind fault; /* of the last look; ERR_NONE: it found one */
 };
 struct http {
     const struct config *config;
@@ -90,31 +91,33 @@ static int keep_newest(struct http *h, const char *issuer, struct kept_crl *kept
     return 0;
 }
 
-/* An old CRL is better than none while the database is away: it says itself until when it is good.
+/*
+ * An old CRL is better than none while the database is away: it says itself until when it is good.
+ * One that cannot be had is not looked for more often than one that can: a look may take as long as
+ * the database is waited for, and this thread answers everybody.
  */
-static int look_for_crl(struct http *h, size_t i, struct err *err)
+static enum err_kind look_for_crl(struct http *h, size_t i)
 {
     struct kept_crl *kept = &h->crls[i];
-    const int64_t now = clock_monotonic_ms();
-    if (kept->response && now - kept->looked_ms < HTTP_CRL_MS)
-        return 0;
-    if (keep_newest(h, h->config->issuers[i].name, kept, err))
-        return kept->response && err->kind != ERR_NOT_FOUND ? 0 : -1;
-    kept->looked_ms = now;
-    return 0;
+    struct err err = {0};
+    if (!kept->looked_ms || clock_monotonic_ms() - kept->looked_ms >= HTTP_CRL_MS) {
+        kept->fault = keep_newest(h, h->config->issuers[i].name, kept, &err) ? err.kind : ERR_NONE;
+        kept->looked_ms = clock_monotonic_ms();
+    }
+    return kept->response && kept->fault != ERR_NOT_FOUND ? ERR_NONE : kept->fault;
 }
 
 static enum MHD_Result reply_crl(
     struct http *h, struct MHD_Connection *connection, const char *name, size_t length)
 {
-    struct err err = {0};
     for (size_t i = 0; i < h->config->issuer_count; i++) {
         const char *issuer = h->config->issuers[i].name;
         if (strlen(issuer) != length || memcmp(issuer, name, length) != 0)
             continue;
-        if (look_for_crl(h, i, &err) == 0)
+        const enum err_kind fault = look_for_crl(h, i);
+        if (fault == ERR_NONE)
             return MHD_queue_response(connection, MHD_HTTP_OK, h->crls[i].response);
-        if (err.kind == ERR_NOT_FOUND)
+        if (fault == ERR_NOT_FOUND)
             break;
         return reply_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the database is away\n");
     }
