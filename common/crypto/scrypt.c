@@ -68,13 +68,13 @@ static bool read_number(const char **p, const char *name, char end, int *ret)
     return true;
 }
 
-/* Canonical base64 without its padding. */
+/* Canonical base64, usually without its padding. */
 static bool read_base64(const char *text, size_t length, uint8_t *ret, size_t *ret_length)
 {
     AUTO_BUF padded = {0}, raw = {0};
-    buf_add(&padded, text, length);
-    if (length % 4 == 1 || (length && text[length - 1] == '='))
+    if (length % 4 == 1 || (length % 4 && text[length - 1] == '='))
         return false;
+    buf_add(&padded, text, length);
     for (size_t i = length; i % 4; i++)
         buf_add_char(&padded, '=');
     if (!base64_decode(buf_bytes(&padded), &raw))
@@ -102,9 +102,9 @@ static int parse(
         return -1;
     const char *end = strchr(p, '$');
     if (!end || !read_base64(p, (size_t)(end - p), ret->salt, &ret->salt_length))
-        return err_set(err, ERR_INPUT, NULL, "scrypt: the salt is not base64 without padding");
+        return err_set(err, ERR_INPUT, NULL, "scrypt: the salt is not base64");
     if (!read_base64(end + 1, strlen(end + 1), ret->hash, &ret->hash_length))
-        return err_set(err, ERR_INPUT, NULL, "scrypt: the hash is not base64 without padding");
+        return err_set(err, ERR_INPUT, NULL, "scrypt: the hash is not base64");
     if (ret->salt_length < SALT_LEAST || ret->salt_length > SALT_MOST)
         return err_set(err, ERR_INPUT, NULL, "scrypt: a salt of %zu bytes is outside %d..%d",
             ret->salt_length, SALT_LEAST, SALT_MOST);

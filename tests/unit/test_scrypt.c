@@ -106,8 +106,9 @@ static void hashes_from_upstream_are_checked(void **state)
         {"$scrypt$ln=15,r=8,p=1$AAECAwQFBg$" HASH, "salt of 7 bytes"},
         {"$scrypt$ln=15,r=8,p=1$" SALT "$AAECAwQFBgcICQoLDA0ODw", "hash of 16 bytes"},
         {"$scrypt$ln=15,r=8,p=1$" SALT "$" HASH HASH "AA", "hash of 66 bytes"},
-        {"$scrypt$ln=15,r=8,p=1$" SALT "$" HASH "=", "hash is not base64"},
-        {"$scrypt$ln=15,r=8,p=1$" SALT "==$" HASH, "salt is not base64"},
+        {"$scrypt$ln=15,r=8,p=1$" SALT "$" HASH "==", "hash is not base64"},
+        {"$scrypt$ln=15,r=8,p=1$" SALT "==$" HASH "=", NULL}, /* padded, as most write it */
+        {"$scrypt$ln=15,r=8,p=1$" SALT "=$" HASH, "salt is not base64"},
         {"$scrypt$ln=15,r=8,p=1$" SALT, "salt is not base64"},
         {"$scrypt$ln=15,r=8,p=1$" SALT "$", "hash of 0 bytes"},
         {"$scrypt$ln=15,r=8,p=1$" SALT "$" HASH "$", "hash is not base64"},
