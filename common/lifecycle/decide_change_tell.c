@@ -40,6 +40,7 @@ static const struct certificate *revoked_now(const struct change_case *k)
 static void mail(const struct change_case *k, enum policy_mail event, int role, const char *old,
     struct plan *plan)
 {
+    AUTO_TEXT path = mem_printf("contacts.%s.email", role < 0 ? "-" : policy_word(role, role));
     struct mail_order order = {.event = event,
         .policy = k->policy,
         .aggregate = k->aggregate,
@@ -48,6 +49,8 @@ static void mail(const struct change_case *k, enum policy_mail event, int role, 
         .before = k->is_of_contract ? NULL : &k->before,
         .role = role < 0 ? ROLE_REGISTERED : (enum policy_role)role,
         .address_before = old,
+        .address_after =
+            event == MAIL_CHANGE_REJECTED ? json_text_at(k->after.profile, path) : NULL,
         .changed = k->changes,
         .certificate = revoked_now(k),
         .effect = k->led_to,

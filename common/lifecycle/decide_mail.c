@@ -34,6 +34,8 @@ static char *address_of(const struct mail_order *o, const struct policy_recipien
     if (to->when == WHEN_OLD && o->address_before &&
         (to->party == PARTY_CONTACT || to->party == PARTY_ACCOUNT)) {
         found = o->address_before;
+    } else if (to->when == WHEN_NEW && o->address_after && to->party == PARTY_CONTACT) {
+        found = o->address_after;
     } else if (to->party == PARTY_SUBSCRIBER || to->party == PARTY_ORGANISATION) {
         const char *path = to->party == PARTY_SUBSCRIBER ? "email" : "organisation.email";
         char *present = present_address(o, to, path);
@@ -47,7 +49,7 @@ static char *address_of(const struct mail_order *o, const struct policy_recipien
         account = text ? json_loads(text, 0, NULL) : NULL;
         found = json_text_at(account, "otp_email");
     }
-    return found ? mem_text(found) : NULL;
+    return found && found[0] ? mem_text(found) : NULL;
 }
 
 static json_t *args_of(const struct decision *d, const struct mail_order *o,

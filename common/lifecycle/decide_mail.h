@@ -22,6 +22,7 @@ struct mail_order {
     int priority;                /* 0: as any mail */
     enum policy_role role;       /* PARTY_CONTACT: the contact concerned (C2) */
     const char *address_before;  /* of that contact or the account, where a change replaced it */
+    const char *address_after;   /* of that contact, where a change of it was rejected (C2) */
     const json_t *changed;       /* of a change: {path: value}; only the paths are told */
     enum policy_effect effect;   /* of a change: what it led to; never: nothing */
     const char *note;            /* of a refusal: why, one line; NULL: it is not said */

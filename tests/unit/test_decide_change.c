@@ -429,6 +429,12 @@ static void test_c2_rejected(void **state)
         change_contract(w, a, "{'contacts.technical.email': 't2@example.jp'}"), "done");
     assert_string_equal(decide_last(w, a->contract->own, "reject"), "done");
     assert_non_null(mail_of(w, "change-rejected"));
+    bool is_new_told = false;
+    for (size_t i = 0; i < w->plan.followup_count; i++)
+        is_new_told |=
+            strcmp("t2@example.jp",
+                json_string_value(json_object_get(w->plan.followups[i].args, "recipient"))) == 0;
+    assert_true(is_new_told); /* old and new */
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
     free_server(a);
 }
