@@ -43,13 +43,14 @@ static int check_kind(const struct config_client *rights, const struct kind *kin
 /* Kinds about somebody's certificate, on whose behalf somebody acts. */
 static bool has_actor(const struct kind *kind)
 {
-    return kind->id == KIND_LOOKUP ||
+    return kind->id == KIND_LOOKUP || kind->id == KIND_NOTICES ||
            (kind->durable && kind->id != KIND_NOOP && kind->id != KIND_CRL);
 }
 
 /*
- * Without `by` it is the subscriber with credentials, for `decide` the operator that args name
- * (docs/protocol.md), and that is asserted too. An operator without `how` is one on their own key.
+ * Without `by` it is the subscriber with credentials (for `notices`: in a session), for `decide`
+ * the operator that args name (docs/protocol.md), and that is asserted too. An operator without
+ * `how` is one on their own key.
  */
 static int check_actor(const struct config_client *rights, const struct kind *kind,
     const json_t *args, struct err *err)
@@ -63,7 +64,7 @@ static int check_actor(const struct config_client *rights, const struct kind *ki
     const char *how = json_string_value(json_object_get(by, "how"));
     role = role ? role : kind->id == KIND_DECIDE ? "operator" : "subscriber";
     if (!how && strcmp(role, "operator") != 0)
-        how = "credentials";
+        how = !by && kind->id == KIND_NOTICES ? "session" : "credentials";
     if (rights->roles && !lists(rights->roles, rights->role_count, role))
         return err_set(err, ERR_DENIED, "forbidden", "by.role: client %s may not act for %.40s",
             rights->name, role);

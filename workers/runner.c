@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "crl_ask.h"
 #include "db/job_store.h"
+#include "lifecycle/args_shape.h"
 #include "report.h"
 #include "unit.h"
 
@@ -34,7 +35,9 @@ static void prepare(struct worker *w, struct group *g)
         const struct bytes args = {t->job->args, t->job->args_length};
         if (json_parse_object(args, &t->args, &err))
             plan_refuse(&t->plan, "bad-request", "args: %s", err.text);
-        else if (g->ops->prepare)
+        if (!t->plan.refused)
+            args_shape(t->args);
+        if (!t->plan.refused && g->ops->prepare)
             g->ops->prepare(w, t);
         t->refused = t->plan.refused;
     }

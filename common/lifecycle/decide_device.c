@@ -5,17 +5,13 @@
 
 #include <string.h>
 
-const char *device_read(
-    const json_t *args, const struct policy *policy, bool is_needed, struct plan *plan)
+const char *device_read(const json_t *args, const struct policy *policy, struct plan *plan)
 {
     const char *device = args_text(args, "device", DEVICE_MOST, plan);
     const json_t *given = json_object_get(args, "device");
     const bool is_given = given && !json_is_null(given);
     if (policy->unit.device == DEVICE_NONE && is_given)
         plan_bad_field(plan, "device", "%s knows no devices", policy->name);
-    else if (!is_given && is_needed && policy->issue.supersedes_other_device)
-        plan_bad_field(plan, "device", "is missing: which %s is the certificate for?",
-            policy_word(device, policy->unit.device));
     return device;
 }
 

@@ -10,11 +10,9 @@
 #define DEVICE_MOST 64 /* characters */
 
 /*
- * args.device, borrowed; NULL: none was given. A bad field where the product knows no devices;
- * `is_needed` and the product tells devices apart: where it is missing.
+ * args.device, borrowed; NULL: none was given. A bad field where the product knows no devices.
  */
-const char *device_read(
-    const json_t *args, const struct policy *policy, bool is_needed, struct plan *plan);
+const char *device_read(const json_t *args, const struct policy *policy, struct plan *plan);
 
 /*
  * Where a certificate supersedes those on other devices: refuses with `has-certificate` while a

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "lifecycle/args_shape.h"
 #include "lifecycle/decide_contract.h"
 #include "lifecycle/decide_device.h"
 #include "lifecycle/decide_grant.h"
@@ -130,7 +131,7 @@ static void check_fields(const struct decision *d, struct issue_request *r, stru
     check_csr(r, plan);
     read_contract(d, r, plan);
     read_term(r, plan);
-    r->device = device_read(r->args, r->policy, true, plan);
+    r->device = device_read(r->args, r->policy, plan);
     r->has_renews = args_uuid(r->args, "renews", &r->renews, plan);
     if (plan->refused)
         return;
@@ -171,6 +172,9 @@ bool issue_read(struct decision *d, const struct policy_set *policies, const jso
     if (!actor_may(d, ret->policy, PROC_ISSUE, args, plan))
         return false;
     args_known(args, known, plan);
+    ret->ignored = json_array();
+    ret->args = ret->own = args_own_fields(ret->policy, args, ret->ignored);
+    ret->subscriber = json_object_get(ret->own, "subscriber");
     if (json_is_object(ret->subscriber))
         check_fields(d, ret, plan);
     return !plan->refused;
@@ -180,7 +184,10 @@ void issue_request_clear(struct issue_request *r)
 {
     free(r->unit_key);
     free(r->email);
+    json_decref(r->own);
+    json_decref(r->ignored);
     r->unit_key = r->email = NULL;
+    r->own = r->ignored = NULL;
 }
 
 /* --- deciding --- */
@@ -336,7 +343,8 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
     *application = draft->application;
     struct certificate *certificate = aggregate_add_certificate(a);
     *certificate = draft->certificate;
-    text_set(&certificate->device, r->device);
+    bool is_own = !r->device && r->policy->issue.supersedes_other_device; /* a device unnamed, D8 */
+    text_set(&certificate->device, is_own ? uuid_s(&certificate->id) : r->device);
     if (waits && r->key) {
         person->request = person->request ? person->request : json_object();
         json_object_set_new(person->request, "key", key_to_json(r->key));
@@ -355,6 +363,8 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
         json_pack("{s:s, s:o, s:o, s:O}", "product", r->policy->name, "application",
             json_uuid(&application->id), "subscriber", json_uuid(&a->subscriber.id), "state",
             json_object_get(result, "state")));
+    if (json_array_size(r->ignored))
+        json_object_set(result, "ignored", r->ignored);
     plan_result(plan, result);
 }
 

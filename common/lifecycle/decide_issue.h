@@ -10,7 +10,9 @@
 #include "lifecycle/policy_set.h"
 
 struct issue_request {
-    const json_t *args; /* borrowed, as is all below but unit_key */
+    const json_t *args; /* `own` once the product is known; borrowed, as is all below but these: */
+    json_t *own;        /* the args without fields of other products */
+    json_t *ignored;    /* their paths */
     const json_t *subscriber;
     const struct policy *policy;
     const struct length *term;

@@ -166,6 +166,6 @@ bool renew_rules_allow(struct renew_case *k, const struct person *before, struct
     check_csr(k, plan);
     check_term(k, before, plan);
     check_changes(k, plan);
-    k->device = device_read(k->r->args, k->policy, false, plan);
+    k->device = device_read(k->r->args, k->policy, plan);
     return !plan->refused;
 }

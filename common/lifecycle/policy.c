@@ -125,6 +125,12 @@ const struct policy_reason *policy_reason(const struct policy_reasons *reasons, 
     return NULL;
 }
 
+/* A year is twelve months, whichever way it is written. */
+static struct length in_months(struct length l)
+{
+    return l.unit == LENGTH_YEARS ? (struct length){LENGTH_MONTHS, l.count * 12} : l;
+}
+
 const struct length *policy_term(const struct policy *p, const char *term)
 {
     const struct policy_validity *v = &p->validity;
@@ -134,7 +140,8 @@ const struct length *policy_term(const struct policy *p, const char *term)
     if (!policy_term_parse(term, &wanted))
         return NULL;
     for (size_t i = 0; i < v->term_count; i++)
-        if (v->terms[i].unit == wanted.unit && v->terms[i].count == wanted.count)
+        if (in_months(v->terms[i]).unit == in_months(wanted).unit &&
+            in_months(v->terms[i]).count == in_months(wanted).count)
             return &v->terms[i];
     return NULL;
 }

@@ -90,6 +90,8 @@ static void review_credentials(struct review *r, int i)
     bool by_credentials = review_channel(r, procedure, CHANNEL_CREDENTIALS);
     AUTO_TEXT path = mem_printf("credentials.%s", name);
     AUTO_TEXT who = mem_printf("who.%s", name);
+    if (i == PROC_PASSWORD_CHANGE) /* the old password is compared in any case */
+        by_credentials = false;
     clash(r, i >= PROC_CHANGE && by_credentials, who, /* their args name somebody by an id */
         "credentials do not tell who asks for %s: name session, counter or paper", name);
     clash(r, by_credentials && !needed && i != PROC_ISSUE, who,

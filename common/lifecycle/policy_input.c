@@ -349,6 +349,19 @@ static const char *evidence_wrong(
                : "is too long ago";
 }
 
+/* A dated piece may be given as its day, or by {"date": day}: {"seal_certificate": "2014-01-16"}.
+ */
+static const json_t *evidence_at(const json_t *evidence, const struct policy_evidence *e)
+{
+    const json_t *value = evidence ? json_at(evidence, e->path) : NULL;
+    const char *last = strrchr(e->path, '.');
+    if (value || !evidence || !last || !e->within_months)
+        return value;
+    AUTO_TEXT piece = mem_text_n(e->path, (size_t)(last - e->path));
+    value = json_at(evidence, piece);
+    return json_is_object(value) ? json_object_get(value, "date") : value;
+}
+
 bool policy_check_evidence(const struct policy *p, enum policy_procedure procedure,
     enum policy_actor actor, enum policy_channel channel, const json_t *by, int64_t now_ms,
     json_t *fields)
@@ -361,7 +374,7 @@ bool policy_check_evidence(const struct policy *p, enum policy_procedure procedu
         if (!(e->procedures & POLICY_BIT(procedure)) || !(e->actors & POLICY_BIT(actor)) ||
             !(e->channels & POLICY_BIT(channel)))
             continue;
-        const json_t *value = evidence ? json_at(evidence, e->path) : NULL;
+        const json_t *value = evidence_at(evidence, e);
         const char *wrong = evidence_wrong(e, value, today);
         AUTO_TEXT key = mem_printf("by.evidence.%s", e->path);
         if (wrong)

@@ -26,6 +26,9 @@ static json_t *json_of(const char *text)
 static char *read_one(const char *args, enum policy_channel how, char *ret_hash)
 {
     struct task task = {.args = json_of(args)};
+    char *text = json_dumps(task.args, 0);
+    const struct job job = {.args = (uint8_t *)text, .args_length = strlen(text)};
+    task.job = &job;
     struct actor actor = {ACTOR_SUBSCRIBER, how, ""};
     struct signature s = {0};
     assert_non_null(task.args);
@@ -38,6 +41,7 @@ static char *read_one(const char *args, enum policy_channel how, char *ret_hash)
     signature_clear(&s);
     plan_clear(&task.plan);
     json_decref(task.args);
+    free(text);
     return wrong;
 }
 

@@ -30,6 +30,8 @@ static void read_question(struct worker *w, struct task *task, struct question *
     const json_t *args = task->args;
     if (!actor_read(&q->decision, args, plan))
         return;
+    if (!json_object_get(args, "by")) /* upstream asks, after a login of its own (E3) */
+        q->decision.actor.how = CHANNEL_SESSION;
     args_known(args, known, plan);
     q->has_id = args_uuid(args, "subscriber", &q->subscriber, plan);
     q->names.user_id = args_text(args, "user_id", USER_ID_MOST, plan);

@@ -6,11 +6,14 @@
 
 #include <openssl/evp.h>
 
-static bool hash_args(const json_t *args, char ret[static 65], struct err *err)
+/* Over the args as they were sent, before anything was made of them (lifecycle/args_shape.h). */
+static bool hash_args(const struct job *job, char ret[static 65], struct err *err)
 {
-    AUTO_TYPE(json, json_t) *unsigned_args = json_copy((json_t *)(uintptr_t)args);
+    AUTO_TYPE(json, json_t) *unsigned_args = NULL;
     AUTO_BUF text = {0};
     uint8_t hash[32];
+    if (json_parse_object((struct bytes){job->args, job->args_length}, &unsigned_args, err))
+        return false;
     json_object_del(unsigned_args, "signature");
     if (json_canonical(unsigned_args, &text, err))
         return false;
@@ -37,7 +40,7 @@ bool signature_read(struct task *task, const struct actor *actor, struct signatu
         plan_bad_field(&task->plan, "signature", "is missing");
     else if (!text || !base64_decode(bytes_of_text(text), &ret->der) || !ret->der.length)
         plan_bad_field(&task->plan, "signature", "must be CMS SignedData: DER in base64");
-    else if (!hash_args(task->args, ret->args_sha256, &err))
+    else if (!hash_args(task->job, ret->args_sha256, &err))
         plan_bad_field(&task->plan, "signature", "cannot be compared: %s", err.text);
     else
         return true;
