@@ -288,7 +288,8 @@ static int give_up(struct err *err)
 
 /*
  * Until every entry is decided. Losses count only while the server lets us in again at once: a
- * server that is away is no row's fault.
+ * server that is away is no row's fault. Nor is one that breaks off while it is only asked about
+ * ids: what is in a row has not been said then.
  */
 static int run_pass(struct pass *p, struct err *err)
 {
@@ -296,7 +297,8 @@ static int run_pass(struct pass *p, struct err *err)
     for (;;) {
         if (!db_is_open(p->db) && db_open(p->db, err))
             return -1;
-        if (look_up(p, err) == 0 && (all_decided(p) || store_unknown(p, err) == 0))
+        const bool is_known = look_up(p, err) == 0;
+        if (is_known && (all_decided(p) || store_unknown(p, err) == 0))
             return 0;
         if (err->kind == ERR_INPUT)
             return split(p, err);
@@ -306,7 +308,7 @@ static int run_pass(struct pass *p, struct err *err)
         } else if (db_is_open(p->db)) {
             return -1;
         } else if (++losses >= LOSSES_MOST) {
-            return split(p, err);
+            return is_known ? split(p, err) : -1;
         }
     }
 }

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "support/jobs.h"
 #include "support/mariadb.h"
+#include "support/proxy.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -477,6 +478,21 @@ static void an_id_completed_meanwhile_is_never_inserted_again(void **state)
     assert_int_equal(number("SELECT COUNT(*) FROM job_history"), N);
 }
 
+/* The server broke off while it was only asked whether the id is known: try again, for good. */
+static void a_loss_while_asking_rejects_nobody(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    AUTO(proxy) wire = proxy_start(server);
+    AUTO(db) db = proxy_db(wire, BROKER, DATABASE);
+    struct job job = job_sample();
+    struct accept a = accept_of(&job);
+    proxy_cut_words(wire, "j.fingerprint, j.client", 2);
+    assert_int_equal(job_accept(db, &a, 1, &err), -1);
+    assert_int_equal(err.kind, ERR_TEMPORARY);
+    assert_int_equal(accept_one(db, &job).verdict, ACCEPT_NEW);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup(connections_killed_at_any_moment, empty),
         cmocka_unit_test_setup(an_unsure_commit_is_found_to_be_ours, empty),
         cmocka_unit_test_setup(a_server_away_decides_nothing, empty),
+        cmocka_unit_test_setup(a_loss_while_asking_rejects_nobody, empty),
         cmocka_unit_test_setup(an_id_completed_meanwhile_is_never_inserted_again, empty),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -20,7 +20,8 @@ struct proxy {
     pthread_mutex_t lock;
     proxy_at_commit *at_commit;
     void *context;
-    unsigned commits, cut_at;
+    unsigned commits, cut_at, cut_times;
+    const char *cut_words;
     bool is_heard;
     atomic_uint connections;
 };
@@ -81,6 +82,16 @@ static enum proxy_act count(struct proxy *p)
     return is_now ? act : PROXY_PASS;
 }
 
+/* Is this what was waited for by proxy_cut_words? */
+static bool has_words(struct proxy *p, const uint8_t *data, size_t n)
+{
+    pthread_mutex_lock(&p->lock);
+    const bool has = p->cut_times && memmem(data, n, p->cut_words, strlen(p->cut_words));
+    p->cut_times -= has;
+    pthread_mutex_unlock(&p->lock);
+    return has;
+}
+
 /* Passes on what one side says; false when the connection is over. */
 static bool step(struct proxy *p, int from, int to, bool from_client)
 {
@@ -89,6 +100,8 @@ static bool step(struct proxy *p, int from, int to, bool from_client)
     if (n <= 0)
         return false;
     enum proxy_act act = from_client ? count(p) : PROXY_PASS;
+    if (from_client && has_words(p, data, (size_t)n))
+        act = PROXY_CUT;
     if (act == PROXY_PASS && from_client && is_commit(data, (size_t)n))
         act = ask(p);
     if (act == PROXY_CUT || !pass(data, (size_t)n, to))
@@ -168,6 +181,14 @@ void proxy_cut_at(struct proxy *p, unsigned n, bool is_heard)
     pthread_mutex_lock(&p->lock);
     p->cut_at = n;
     p->is_heard = is_heard;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void proxy_cut_words(struct proxy *p, const char *words, unsigned times)
+{
+    pthread_mutex_lock(&p->lock);
+    p->cut_words = words;
+    p->cut_times = times;
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -29,6 +29,8 @@ void proxy_set(struct proxy *p, proxy_at_commit *at_commit, void *context);
  * server hears it, or when it has answered. 0: no more.
  */
 void proxy_cut_at(struct proxy *p, unsigned n, bool is_heard);
+/* Cuts the line, `times` times, before the server hears a message with these words in it. */
+void proxy_cut_words(struct proxy *p, const char *words, unsigned times);
 /* Connections made so far. */
 unsigned proxy_connections(const struct proxy *p);
 /* Not open yet: the client's db_open makes the connection. The caller frees. */
