@@ -33,9 +33,11 @@ ALTER TABLE subscriber
     ADD KEY contract (contract);
 
 -- A request about the contract itself has no subscriber (zero) and names the contract.
+-- `decide` may name the job that asked.
 ALTER TABLE application
     ADD COLUMN contract BINARY(16) NULL,
-    ADD KEY contract (contract);
+    ADD KEY contract (contract),
+    ADD KEY job (job);
 
 -- ---- Former addresses (B10) ----
 

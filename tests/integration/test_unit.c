@@ -368,7 +368,8 @@ static void test_find_certificates(void **state UNUSED)
     AUTO(db) db = connect_worker();
     struct aggregate *a = new_aggregate("findable");
     struct uuid subscriber = a->subscriber.id, id = a->certificates[0]->id;
-    struct uuid application = a->applications[0]->id, found[3], which;
+    struct uuid application = a->applications[0]->id, job = a->applications[0]->job, found[3];
+    struct uuid which;
     add(db, &a, 1);
     struct uuid ids[] = {uuid_new(), id, {{0}}};
     must(certificate_find(db, ids, 3, found, &err), &err);
@@ -378,9 +379,14 @@ static void test_find_certificates(void **state UNUSED)
     ids[2] = application;
     struct application_owner owners[3];
     must(application_find(db, ids, 3, owners, &err), &err);
-    assert_true(uuid_is_zero(&owners[1].subscriber));
+    assert_true(uuid_is_zero(&owners[0].application));
+    assert_true(uuid_equal(&owners[1].application, &application)); /* it waits for it */
     assert_true(uuid_equal(&owners[2].subscriber, &subscriber));
     assert_true(uuid_is_zero(&owners[2].contract));
+    ids[0] = job; /* what asked, beside the application itself */
+    must(application_find(db, ids, 3, owners, &err), &err);
+    assert_true(uuid_equal(&owners[0].application, &application));
+    assert_true(uuid_equal(&owners[2].application, &application));
     struct bytes serial = {id.b, SERIAL_BYTES};
     must(certificate_find_serial(db, "person-ca", serial, &which, &found[0], &err), &err);
     assert_true(uuid_equal(&which, &id));

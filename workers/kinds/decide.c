@@ -31,6 +31,9 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
         ids[i] = ((const struct ruling *)tasks[i]->request)->request.application;
     int result = application_find(w->db, ids, n, owners, err);
     for (size_t i = 0; result == 0 && i < n; i++) {
+        struct ruling *ruling = tasks[i]->request;
+        if (!uuid_is_zero(&owners[i].application))
+            ruling->request.application = owners[i].application;
         tasks[i]->contract = owners[i].contract;
         if (!uuid_is_zero(&owners[i].subscriber))
             tasks[i]->aggregates[tasks[i]->aggregate_count++] = owners[i].subscriber;

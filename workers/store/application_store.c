@@ -125,24 +125,56 @@ int application_update(
 }
 
 static const struct statement find = {"application.find",
-    "SELECT a.id, a.subscriber, a.contract FROM " DB_JOIN_IDS("application a", "a.id"), "bi",
-    "bbb"};
+    "SELECT list.seq, a.id, a.subscriber, a.contract FROM " DB_JOIN_IDS("application a", "a.id"),
+    "bi", "ibbb"};
+/* By the job that asked; what still waits comes last. */
+static const struct statement find_job = {"application.find-job",
+    "SELECT list.seq, a.id, a.subscriber, a.contract FROM " DB_JOIN_IDS_BY(
+        "application a", "job", "a.job") " ORDER BY a.state = 'awaiting-approval', a.id",
+    "bi", "ibbb"};
+/* By the certificate it is about, while it waits. */
+static const struct statement find_certificate = {"application.find-certificate",
+    "SELECT list.seq, a.id, a.subscriber, a.contract FROM " DB_JOIN_IDS("certificate c",
+        "c.id") " "
+                "JOIN application a ON a.subscriber = c.subscriber AND a.certificate = c.id "
+                "AND a.state = 'awaiting-approval' ORDER BY a.id",
+    "bi", "ibbb"};
+
+/* Fills in those that nothing was found for yet. */
+static int find_by(struct db *db, const struct statement *statement, const struct uuid *ids,
+    size_t n, struct application_owner *ret, struct err *err)
+{
+    struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
+    struct db_value row[4];
+    struct application_owner *found = mem_zero(n, sizeof *found);
+    int more = db_query(db, statement, params, err) ? -1 : 1;
+    while (more > 0 && (more = db_fetch(db, row, err)) > 0)
+        found[row[0].integer] = (struct application_owner){
+            value_uuid(&row[1]), value_uuid(&row[2]), value_uuid(&row[3])};
+    if (more == 0)
+        db_finish(db);
+    for (size_t i = 0; more == 0 && i < n; i++)
+        if (uuid_is_zero(&ret[i].application))
+            ret[i] = found[i];
+    free(found);
+    return more;
+}
+
+static bool all_found(const struct application_owner *owners, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (uuid_is_zero(&owners[i].application))
+            return false;
+    return true;
+}
 
 int application_find(
     struct db *db, const struct uuid *ids, size_t n, struct application_owner *ret, struct err *err)
 {
-    struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
-    struct db_value row[3];
+    static const struct statement *const ways[] = {&find, &find_job, &find_certificate};
     memset(ret, 0, n * sizeof *ret);
-    if (db_query(db, &find, params, err))
-        return -1;
-    int more;
-    while ((more = db_fetch(db, row, err)) > 0) {
-        struct uuid id = value_uuid(&row[0]);
-        for (size_t i = 0; i < n; i++)
-            if (uuid_equal(&ids[i], &id))
-                ret[i] = (struct application_owner){value_uuid(&row[1]), value_uuid(&row[2])};
-    }
-    db_finish(db);
-    return more;
+    for (size_t i = 0; i < ARRAY_LENGTH(ways) && !all_found(ret, n); i++)
+        if (find_by(db, ways[i], ids, n, ret, err))
+            return -1;
+    return 0;
 }

@@ -17,10 +17,13 @@ int application_insert(
     struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
 int application_update(
     struct db *db, const struct application *const *rows, size_t n, struct err *err) MUST_USE;
-/* Whose they are: a subscriber's, or a contract's own; both zero where there is no such
- * application. n <= DB_IDS_MOST. */
+/*
+ * Applications by their own ids, the ids of the jobs that asked, or of the certificates for which
+ * one waits; and whose they are: a subscriber's, or a contract's own. All zero where there is no
+ * such application. n <= DB_IDS_MOST.
+ */
 struct application_owner {
-    struct uuid subscriber, contract;
+    struct uuid application, subscriber, contract;
 };
 int application_find(struct db *db, const struct uuid *ids, size_t n, struct application_owner *ret,
     struct err *err) MUST_USE;
