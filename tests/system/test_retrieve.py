@@ -28,7 +28,7 @@ class Retrieve(StackCase):
         who = Applicant(self.stack)
         result = who.issue(self.client)
         self.assertEqual(set(result), {"application", "certificate", "state", "chargeable",
-                                       "charge_reason"})
+                                       "charge_reason", "subscriber"})
         self.assertEqual(result["state"], "code-queued")
         self.assertIs(result["chargeable"], True)
         self.assertTrue(result["charge_reason"])
