@@ -66,7 +66,8 @@ class Chaos(unittest.TestCase):
     def change_a_copy(folder):
         """One mail arrives once more, with another subject: bytes behind a body in base64 are no text of it."""
         entry = json.loads((folder / "index.jsonl").read_text().splitlines()[-1])
-        (folder / "changed.eml").write_bytes((folder / entry["file"]).read_bytes().replace(b"Subject: ", b"Subject: another ", 1))
+        message = (folder / entry["file"]).read_bytes()
+        (folder / "changed.eml").write_bytes(message.replace(b"Subject: ", b"Subject: another ", 1))
         with open(folder / "index.jsonl", "a", encoding="utf-8") as index:
             index.write(json.dumps({**entry, "file": "changed.eml"}) + "\n")
 
