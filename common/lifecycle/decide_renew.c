@@ -1,5 +1,6 @@
 #include "lifecycle/decide_renew.h"
 
+#include "base/clock.h"
 #include "lifecycle/decide_change.h"
 #include "lifecycle/decide_device.h"
 #include "lifecycle/decide_state.h"
@@ -261,13 +262,25 @@ int decide_renew(const struct decision *d, const struct renew_request *r,
 
 /* --- an operator's word (C2) --- */
 
+/* Who lost the old one meanwhile, and not for the sake of its key, gets no other. */
+static bool still_stands(const struct approval *a, struct plan *plan)
+{
+    const struct certificate *old =
+        aggregate_certificate(a->aggregate, &a->certificate->predecessor);
+    if (old && old->state == CERTIFICATE_REVOKED && successor_falls(old))
+        plan_refuse(plan, "revoked",
+            "certificate %s, which is to be renewed, was revoked on %s (%s): reject the request",
+            uuid_s(&old->id), clock_s(old->revoked_ms), reason_name(old->reason));
+    return !plan->refused;
+}
+
 static int approve(const struct approval *a, struct plan *plan, struct err *err)
 {
     AUTO_PERSON person = {0};
     AUTO_GRANT made = {0};
     AUTO_BUF spki = {0};
     struct request_key key = {0};
-    if (!state_is_open(a->d, a->aggregate, plan))
+    if (!state_is_open(a->d, a->aggregate, plan) || !still_stands(a, plan))
         return 0;
     if (person_of_rows(a->aggregate, a->application, &person, err))
         return -1;

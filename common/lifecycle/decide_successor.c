@@ -49,10 +49,15 @@ static bool is_to_follow(
            (succession_read(application, &s) && uuid_equal(&s.revokes, &c->id));
 }
 
+bool successor_falls(const struct certificate *c)
+{
+    return c->reason != REASON_KEY_COMPROMISE && c->reason != REASON_SUPERSEDED;
+}
+
 void successor_cancel_all(
     const struct decision *d, struct aggregate *a, const struct certificate *c, struct plan *plan)
 {
-    if (c->reason == REASON_KEY_COMPROMISE || c->reason == REASON_SUPERSEDED)
+    if (!successor_falls(c))
         return;
     for (size_t i = 0; i < a->certificate_count; i++)
         if (a->certificates[i]->state == CERTIFICATE_AWAITING_RETRIEVAL &&

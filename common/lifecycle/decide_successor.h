@@ -21,9 +21,11 @@ struct draft successor_draft(const struct decision *d, const struct policy *poli
 void successor_cancel_rivals(const struct decision *d, struct aggregate *a, struct certificate *c,
     const struct certificate *old, struct plan *plan);
 /*
- * `c` was revoked by hand. Unless that was for the sake of its key, or of the one that takes its
- * place, its holder is not to have a certificate any more: what was to replace or renew it is not
- * retrieved either.
+ * A revoked certificate: may its holder have no other? Unless it was revoked for the sake of its
+ * key, or of the one that takes its place.
+ */
+bool successor_falls(const struct certificate *c);
+/* `c` was revoked by hand: codes of what was to replace or renew it die, where that falls with it.
  */
 void successor_cancel_all(
     const struct decision *d, struct aggregate *a, const struct certificate *c, struct plan *plan);

@@ -316,6 +316,28 @@ static void test_c_rejected(void **state)
     free_server(a);
 }
 
+/* What waits for its review is not made for who lost the certificate itself meanwhile (C8). */
+static void test_c_revoked_meanwhile(void **state)
+{
+    static const struct {
+        enum reason reason;
+        const char *answer;
+    } rows[] = {{REASON_CESSATION_OF_OPERATION, "revoked"}, {REASON_UNSPECIFIED, "revoked"},
+        {REASON_SUPERSEDED, "done"}, {REASON_KEY_COMPROMISE, "done"}};
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        w->now_ms = at("2026-04-01T03:00:00Z");
+        struct aggregate *a = issue_server(w, "web-ev", 'a');
+        w->now_ms = at("2027-03-01T00:00:00Z");
+        assert_string_equal(renew(w, a, CONTACT_ASKS, 'b'), "done");
+        certificate_revoke(a->certificates[0], rows[i].reason, w->now_ms, &w->job);
+        assert_string_equal(decide_last(w, a, "approve"), rows[i].answer);
+        if (strcmp(rows[i].answer, "revoked") == 0)
+            assert_string_equal(decide_last(w, a, "reject"), "done");
+        free_server(a);
+    }
+}
+
 static void test_c_bad_changes(void **state)
 {
     static const struct {
@@ -352,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_by_credentials, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c_application, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c_rejected, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_c_revoked_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_c_bad_changes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
