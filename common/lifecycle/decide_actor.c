@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define EVIDENCE_MOST 8192 /* bytes as JSON: it is kept with every line of the audit (D10) */
+
 static bool is_member(const char *name, const char *const *names)
 {
     for (; *names; names++)
@@ -104,6 +106,8 @@ static bool read_by(struct actor *actor, const json_t *by, struct plan *plan)
     const char *person = text_member(by, "name", "by.name", ACTOR_NAME_MOST, plan);
     const char *staff = text_member(by, "operator", "by.operator", ACTOR_NAME_MOST, plan);
     actor->name = staff ? staff : person ? person : "";
+    if (json_dumpb(json_object_get(by, "evidence"), NULL, 0, JSON_ENCODE_ANY) > EVIDENCE_MOST)
+        plan_bad_field(plan, "by.evidence", "is larger than %d bytes", EVIDENCE_MOST);
     if (role == ACTOR_OPERATOR && !staff && !plan->refused)
         plan_bad_field(plan, "by.operator", "is missing: which operator asks for this?");
     return !plan->refused;

@@ -248,13 +248,17 @@ static int find_validity(const struct decision *d, const struct policy *policy,
     return 0;
 }
 
-static size_t dns_names(const struct person *p, const char **ret, size_t most)
+static int dns_names(
+    const struct person *p, const char **ret, size_t most, size_t *ret_n, struct err *err)
 {
     const json_t *dns = json_object_get(p->request, "dns");
-    size_t n = 0;
-    for (; n < json_array_size(dns) && n < most; n++)
+    for (size_t n = 0; n < json_array_size(dns) && n < most; n++) {
         ret[n] = json_string_value(json_array_get(dns, n));
-    return n;
+        if (!ret[n])
+            return err_set(err, ERR_TEMPORARY, "damaged", "the stored host names are damaged");
+        *ret_n = n + 1;
+    }
+    return 0;
 }
 
 int issuance_make(const struct decision *d, const struct policy *policy, const struct person *p,
@@ -285,7 +289,8 @@ int issuance_make(const struct decision *d, const struct policy *policy, const s
         s.email = person_value(p, "email");
     if (policy->certificate.san & POLICY_BIT(SAN_DNS)) {
         s.dns = dns;
-        s.dns_count = dns_names(p, dns, ARRAY_LENGTH(dns));
+        if (dns_names(p, dns, ARRAY_LENGTH(dns), &s.dns_count, err))
+            return -1;
     }
     if (d->ports->sign(d->ports->arg, &s, &made.der, &made.subject, err)) {
         issuance_clear(&made);

@@ -104,8 +104,11 @@ static void apply(const struct withdrawal *w, json_t *result, struct plan *plan)
     s->is_withdrawn = true;
     row_touch(&s->row);
     if (w->policy->withdraw.ends_contract && w->aggregate->contract &&
-        !contract_is_used(w->aggregate->contract, w->d->now_ms))
+        !w->aggregate->contract->has_ended &&
+        !contract_is_used(w->aggregate->contract, w->d->now_ms)) {
         contract_end(w->aggregate->contract, w->d->now_ms);
+        plan_audit(plan, "contract.ended", &w->aggregate->contract->id, NULL);
+    }
     plan_audit(plan, "subscriber.withdrawn", &s->id,
         json_pack("{s:o, s:s, s:s?}", "application", json_uuid(&w->application->id), "reason",
             w->reason->word, "note", w->note));

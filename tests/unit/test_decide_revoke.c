@@ -218,6 +218,26 @@ static void test_refusals(void **state)
     assert_string_equal(revoke(w, a, BY, ", 'reason': 'superseded'"), "expired");
 }
 
+/* It is kept with every line of the audit, for good. */
+static void test_much_evidence(void **state)
+{
+    static const struct {
+        size_t bytes;
+        const char *answer;
+    } rows[] = {{8000, "done"}, {8200, "bad-request"}, {60000, "bad-request"}};
+    struct world *w = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO(aggregate) a = issued(w);
+        AUTO_TEXT much = mem_zero(rows[i].bytes + 1, 1);
+        memset(much, 'x', rows[i].bytes);
+        AUTO_TEXT by = mem_printf(
+            "'by': {'role': 'operator', 'operator': 'op1', 'evidence': {'x': ['%s']}}", much);
+        assert_string_equal(revoke(w, a, by, ", 'reason': 'superseded'"), rows[i].answer);
+        if (strcmp(rows[i].answer, "done") != 0)
+            assert_string_not_equal(field_text(w, "by.evidence"), "(none)");
+    }
+}
+
 static void test_which(void **state)
 {
     static const struct {
@@ -434,6 +454,7 @@ int main(void)
         TEST(test_never_retrieved),
         TEST(test_race_with_retrieval),
         TEST(test_refusals),
+        TEST(test_much_evidence),
         TEST(test_which),
         TEST(test_approve),
         TEST(test_reject),
