@@ -44,21 +44,36 @@ void exports_free(struct exports *e)
 /* ---- on the desk's thread ---- */
 
 /* What will never be written is told once, what may be later each time. */
-static void write_file(struct export_task *t, size_t i, uint64_t number, struct bytes der)
+static void tell(struct export_task *t, size_t i, uint64_t number, const struct err *why)
 {
-    struct err err = {0};
     const char *issuer = t->config->issuers[i].name;
-    const bool is_written = crl_file_write(t->config->crl_folder, issuer, der, &err) == 0;
-    if (is_written)
+    if (!why->kind)
         log_info("crl.exported", "issuer=%s number=%" PRIu64 " folder=%s", issuer, number,
             log_q(t->config->crl_folder));
     else
         log_error("crl.unexported", "issuer=%s number=%" PRIu64 " error=%s", issuer, number,
-            log_q(err.text));
-    if (is_written || err.kind == ERR_CONFLICT || err.kind == ERR_INPUT)
+            log_q(why->text));
+    if (!why->kind || why->kind == ERR_CONFLICT || why->kind == ERR_INPUT)
         t->exports->numbers[i] = number;
     else
         t->has_failed = true;
+}
+
+/* A newer file is a matter of course when a newer CRL was made while we read this one: the next
+ * look sees it. */
+static int write_file(struct export_task *t, size_t i, uint64_t number, struct bytes der,
+    struct db *db, struct err *err)
+{
+    const char *issuer = t->config->issuers[i].name;
+    struct err why = {0};
+    uint64_t newest = number;
+    int64_t ignored;
+    if (crl_file_write(t->config->crl_folder, issuer, der, &why) && why.kind == ERR_CONFLICT &&
+        registry_newest_crl(db, issuer, &newest, &ignored, err))
+        return -1;
+    if (newest == number)
+        tell(t, i, number, &why);
+    return 0;
 }
 
 static int export_one(struct export_task *t, size_t i, struct db *db, struct err *err)
@@ -81,8 +96,7 @@ static int export_one(struct export_task *t, size_t i, struct db *db, struct err
         return 0;
     if (registry_read_crl(db, issuer, &number, &der, err))
         return -1;
-    write_file(t, i, number, buf_bytes(&der));
-    return 0;
+    return write_file(t, i, number, buf_bytes(&der), db, err);
 }
 
 static int run_export(struct task *task, struct db *db, struct err *err)

@@ -216,6 +216,7 @@ class OldDatabase(unittest.TestCase):
             who = Holder(stack, client)
             who.revoke_it(client)
             der = has(stack, {who.serial})
+            broker.wait_line(r"ev=crl\.exported .*number=2 ")  # else it knows number 1
             until("nothing is waiting", lambda: stack.count("job") == 0)
             for table in ("crl", "crl_piece", "revocation"):
                 stack.sql(f"DELETE FROM {table}")
