@@ -84,11 +84,10 @@ static void write_head(const json_t *frame, struct buf *ret)
         people_time(now_ms, NULL, ret);
         buf_printf(ret, " %s", people_zone_mark(NULL, mark));
     }
-    buf_printf(ret, "  brokers %" JSON_INTEGER_FORMAT "  workers %zu  database %s  broker ",
+    buf_printf(ret, "  brokers %" JSON_INTEGER_FORMAT "  workers %zu  database %s",
         json_integer_value(json_object_get(frame, "brokers")),
         json_array_size(json_object_get(frame, "workers")),
         metric(frame, "certq_database_up") ? "up" : "AWAY");
-    people_cut(buf_bytes(&name), 12, ret);
     buf_add_text(ret, "\nrates     ");
     write_rate(frame, "accepted", "accepted", ret);
     write_rate(frame, "done", "done", ret);
@@ -96,16 +95,23 @@ static void write_head(const json_t *frame, struct buf *ret)
     write_rate(frame, "dead", "dead", ret);
     write_rate(frame, "retried", "retried", ret);
     buf_printf(ret,
-        "\nhere        ready %" JSON_INTEGER_FORMAT "  later %" JSON_INTEGER_FORMAT
+        "\njobs        ready %" JSON_INTEGER_FORMAT "  later %" JSON_INTEGER_FORMAT
         "  groups %" JSON_INTEGER_FORMAT "  to store %" JSON_INTEGER_FORMAT
-        "  waiters %" JSON_INTEGER_FORMAT "\n",
+        "  waiters %" JSON_INTEGER_FORMAT "  at ",
         metric(frame, "certq_jobs_ready"), metric(frame, "certq_jobs_scheduled"),
         metric(frame, "certq_groups_running"), metric(frame, "certq_store_waiting"),
         metric(frame, "certq_waiters"));
-    buf_add_text(ret, "mail        oldest waits ");
+    people_cut(buf_bytes(&name), 16, ret);
+    buf_add_text(ret, "\nmail        oldest waits ");
     write_age(metric(frame, "certq_mail_oldest_seconds") * 1000, ret);
-    buf_add_text(ret, "    next CRL due in ");
-    write_age(metric(frame, "certq_crl_seconds_left") * 1000, ret);
+    buf_add_text(ret, "    CRLs ");
+    json_int_t left_s = metric(frame, "certq_crl_seconds_left");
+    if (left_s) {
+        buf_add_text(ret, "end in ");
+        write_age(left_s * 1000, ret);
+    } else {
+        buf_add_text(ret, "OVER OR MISSING");
+    }
     buf_add_char(ret, '\n');
 }
 

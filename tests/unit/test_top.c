@@ -75,7 +75,7 @@ static void a_frame_says_what_waits_and_fits(void **state)
     (void)state;
     static const char *const wanted[] = {"2026-04-01 09:00:00 JST", "brokers 2", "workers 1",
         "database up", "accepted 12.5/s", "done 12.0/s", "dead -", "ready 7", "oldest waits 6 min",
-        "next CRL due in 6 d", "issue", "45 s", "in 3 d", "yes", "draining", "3 h"};
+        "CRLs end in 6 d", "issue", "45 s", "in 3 d", "yes", "draining", "3 h"};
     AUTO_TYPE(json, json_t) *frame = parse(frame_text);
     AUTO_BUF text = {0};
     top_write(frame, 80, 0, &text);
@@ -115,6 +115,7 @@ static void nothing_at_all_is_a_frame_too(void **state)
     assert_non_null(strstr(buf_text(&text), "nothing waits or runs"));
     assert_non_null(strstr(buf_text(&text), "no workers"));
     assert_non_null(strstr(buf_text(&text), "database AWAY"));
+    assert_non_null(strstr(buf_text(&text), "CRLs OVER OR MISSING"));
 }
 
 int main(void)
