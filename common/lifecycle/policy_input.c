@@ -328,7 +328,7 @@ static const char *evidence_wrong(
 {
     struct date day;
     const char *text = json_string_value(value);
-    if (is_missing(value))
+    if (is_missing(value) || (json_is_false(value) && e->if_any))
         return e->if_any ? NULL : "is required";
     if (!e->within_months) {
         if (json_is_true(value))

@@ -253,7 +253,7 @@ class Resident(StackCase):
         fields = self.refused(taro.apply("CARD-9", by={"role": "agent", "how": "counter", "name": "代理 〇〇"}),
                               "bad-request")["fields"]
         self.assertEqual(set(fields), {f"by.evidence.{path}" for path in (
-            "mandate.signed", "mandate.sealed", "seal_certificate.obtained_on", "inquiry.method", "inquiry.reply")})
+            "mandate.signed", "mandate.sealed", "seal_certificate.obtained_on", "inquiry.reply")})
         self.refused(taro.apply("CARD-9", by=agent("2013-12-15")), "bad-request")
         taro.take(taro.apply("CARD-9", by=agent("2013-12-16")))
         accepted = self.audit("application.accepted")[-1]["by"]

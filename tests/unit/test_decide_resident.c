@@ -119,11 +119,14 @@ static void revocation_hands_a_document_over(void **state)
     AUTO(aggregate) a = applied(w);
     AUTO_TEXT bare = mem_printf(EVIDENCE, "");
     AUTO_TEXT card = mem_printf(EVIDENCE, ", 'device': 'CARD-1'");
+    AUTO_TEXT none = mem_printf(EVIDENCE, ", 'device': false");
     assert_string_equal(revoke(w, a, COUNTER, "lost", false), "bad-request");
     assert_string_equal(field_text(w, "by.evidence.form"), "is required");
     assert_string_equal(field_text(w, "by.evidence.photo_id"), "is required");
     assert_string_equal(field_text(w, "by.evidence.device"), "(none)");
     assert_string_equal(revoke(w, a, bare, "bored", false), "bad-request");
+    assert_string_equal(revoke(w, a, none, "bored", false), "bad-request");
+    assert_string_equal(field_text(w, "by.evidence.device"), "(none)"); /* there is no card */
     assert_string_equal(revoke(w, a, card, "not-needed", false), "done");
     assert_string_equal(result_text(w, "document.document"), "revocation-accepted");
     const char *text = result_text(w, "document.text");
