@@ -18,6 +18,8 @@ DEFINE_AUTO(json, json_t, json_decref);
 int json_parse_object(struct bytes text, json_t **ret, struct err *err) MUST_USE;
 /* Compact, UTF-8, appended. */
 void json_write(const json_t *value, struct buf *ret);
+/* The same as a text of its own, which the caller frees. */
+char *json_compact(const json_t *value);
 /* The value at a dotted path, borrowed; NULL when any part is missing. */
 json_t *json_at(const json_t *root, const char *path);
 /* The string at a path, borrowed; NULL when missing, null or no string. */

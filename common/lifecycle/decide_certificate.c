@@ -66,7 +66,7 @@ void profile_keep(struct aggregate *a)
             continue;
         json_object_set_new(request, "subscriber", profile);
         free(row->request);
-        row->request = json_dumps(request, JSON_COMPACT);
+        row->request = json_compact(request);
         row_touch(&row->row);
     }
 }

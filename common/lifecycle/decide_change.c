@@ -184,7 +184,7 @@ static void attach(struct change_case *k)
     AUTO_TYPE(json, json_t) *request = json_pack("{s:O}", "changes", k->changes);
     if (k->is_reviewed_later && !k->needs_review)
         json_object_set_new(request, "review", json_string("after"));
-    row->request = json_dumps(request, JSON_COMPACT);
+    row->request = json_compact(request);
     k->application = row;
 }
 

@@ -6,7 +6,7 @@ void contract_put_contact(struct contract *c, enum policy_role role, const json_
 {
     const char *email = json_text_at(contact, "email");
     const char *notice = json_text_at(contact, "renewal_notice");
-    char *text = json_dumps(contact, JSON_COMPACT);
+    char *text = json_compact(contact);
     contact_set(c, role, email ? email : "", !notice || strcmp(notice, "unwanted") != 0, text);
     free(text);
 }
@@ -42,7 +42,7 @@ void contract_set_state(struct contract *c, const json_t *state)
     if (!account || json_equal(account, json_object_get(before, "account")))
         return;
     free(c->account);
-    c->account = json_object_size(account) ? json_dumps(account, JSON_COMPACT) : NULL;
+    c->account = json_object_size(account) ? json_compact(account) : NULL;
     row_touch(&c->row);
 }
 

@@ -128,7 +128,7 @@ static void accept(const struct decision *d, const struct correct_request *r,
     struct application *row = aggregate_add_application(a);
     *row = application_of(d, &a->subscriber.id, KIND_WORD_CORRECT, CHARGE_FREE);
     row->state = APPLICATION_AWAITING_APPROVAL;
-    row->request = json_dumps(request, JSON_COMPACT);
+    row->request = json_compact(request);
     plan_audit(plan, "correction.requested", &a->subscriber.id,
         json_pack("{s:o, s:o}", "application", json_uuid(&row->id), "changes", differences(c)));
     json_t *result = json_object();

@@ -209,7 +209,7 @@ static void update_subscriber(
     struct subscriber *s = &a->subscriber;
     if (s->password && !s->is_withdrawn && !is_backed(d, r))
         return;
-    char *profile = json_dumps(r->subscriber, JSON_COMPACT);
+    char *profile = json_compact(r->subscriber);
     if (s->profile && strcmp(s->profile, profile) != 0)
         profile_keep(a);
     free(s->profile);
@@ -295,7 +295,7 @@ static struct contract *make_contract(const struct decision *d, const struct iss
     const json_t *account = json_object_get(json_object_get(r->args, "contract"), "account");
     c->created_ms = d->now_ms;
     if (json_object_size(account))
-        c->account = json_dumps(account, JSON_COMPACT);
+        c->account = json_compact(account);
     for (int role = 0; role < ROLES; role++)
         if (contact_given(r, role))
             contract_put_contact(c, (enum policy_role)role, contact_given(r, role));
@@ -350,7 +350,7 @@ static void accept(const struct decision *d, const struct issue_request *r, stru
         json_object_set_new(person->request, "key", key_to_json(r->key));
     }
     if (person->request)
-        application->request = json_dumps(person->request, JSON_COMPACT);
+        application->request = json_compact(person->request);
     if (waits) {
         certificate_move(certificate, CERTIFICATE_AWAITING_APPROVAL);
         json_object_set_new(result, "state", json_string("awaiting-approval"));

@@ -104,7 +104,7 @@ void profile_set(
     const char *email = json_text_at(profile, "email");
     profile_keep(a);
     free(s->profile);
-    s->profile = json_dumps(profile, JSON_COMPACT);
+    s->profile = json_compact(profile);
     AUTO_TEXT folded = email ? email_fold(email) : NULL;
     if (s->email && (!folded || strcmp(folded, s->email) != 0) &&
         policy->credentials.email == AGE_OF_CERTIFICATE)

@@ -74,7 +74,7 @@ void confirmation_ask(const struct decision *d, const struct revoke_request *r,
     row->certificate = c->id;
     AUTO_TYPE(json, json_t) *request =
         json_pack("{s:s, s:s?}", "reason", r->reason, "note", r->note);
-    row->request = json_dumps(request, JSON_COMPACT);
+    row->request = json_compact(request);
     json_t *result = json_object();
     json_object_set_new(result, "application", json_uuid(&row->id));
     json_object_set_new(result, "certificate", json_uuid(&c->id));

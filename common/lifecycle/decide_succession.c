@@ -202,7 +202,7 @@ static void defer(const struct decision *d, const struct policy *policy, struct 
     set_member(terms, "revoke_ms", json_integer(at_ms));
     announce(policy, a, s, at_ms, terms, plan);
     free(a->request);
-    a->request = json_dumps(request, JSON_COMPACT);
+    a->request = json_compact(request);
     row_touch(&a->row);
     plan_audit(plan, "revocation.scheduled", &s->revokes,
         json_pack("{s:o, s:o, s:o}", "job", json_uuid(&job), "at", json_time(at_ms), "successor",

@@ -85,7 +85,7 @@ struct certificate *draft_attach(
     struct application *application = aggregate_add_application(a);
     *application = draft->application;
     if (request)
-        application->request = json_dumps(request, JSON_COMPACT);
+        application->request = json_compact(request);
     json_decref(request);
     struct certificate *certificate = aggregate_add_certificate(a);
     *certificate = draft->certificate;

@@ -126,7 +126,7 @@ static struct application *attach(struct withdrawal *w)
     *row = application_of(w->d, &w->aggregate->subscriber.id, KIND_WORD_WITHDRAW, CHARGE_FREE);
     AUTO_TYPE(json, json_t) *request =
         json_pack("{s:s, s:s?}", "reason", w->reason->word, "note", w->note);
-    row->request = json_dumps(request, JSON_COMPACT);
+    row->request = json_compact(request);
     return row;
 }
 

@@ -153,13 +153,6 @@ json_t *plan_error(const struct plan *p)
     return error;
 }
 
-static char *text_of(const json_t *value)
-{
-    AUTO_BUF text = {0};
-    json_write(value, &text);
-    return buf_take_text(&text);
-}
-
 void plan_write(struct plan *p, int64_t now_ms)
 {
     for (size_t i = 0; i < p->followup_count; i++) {
@@ -169,11 +162,11 @@ void plan_write(struct plan *p, int64_t now_ms)
         if (!f->created_ms)
             f->created_ms = now_ms;
         if (!f->args_text)
-            f->args_text = text_of(f->args);
+            f->args_text = json_compact(f->args);
     }
     if (p->answer)
         return;
     AUTO_TYPE(json, json_t) *error = p->refused ? plan_error(p) : NULL;
     const json_t *answer = error ? error : p->result;
-    p->answer = answer ? text_of(answer) : mem_text("{}");
+    p->answer = answer ? json_compact(answer) : mem_text("{}");
 }

@@ -132,6 +132,28 @@ static void canonical_json_follows_rfc8785(void **state)
     assert_int_equal(json_parse_object(bytes_of_text("{\"a\":\"\xff\"}"), &value, &err), -1);
 }
 
+/* json_write and json_compact, held against jansson's own. */
+static void json_is_written_as_jansson_does(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"{}", "[]", "[[],{},[{}]]", "\"\"", "null", "-7", "1.5e300",
+        "{\"z\":1,\"a\":[true,false,null,-9223372036854775808,0.1,1e22,3.0,-0.0]}",
+        "[\"\\\"\\\\/"
+        "\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\\u20ac\\ud83d\\ude00〇\",{\"k\\\"\\n\\u0002\":\"v\"}"
+        "]"};
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        AUTO_TYPE(json, json_t) *value = json_loads(rows[i], JSON_DECODE_ANY, NULL);
+        assert_non_null(value);
+        AUTO_TEXT wanted = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        AUTO_TEXT text = json_compact(value);
+        AUTO_BUF out = {0};
+        buf_add_text(&out, "before");
+        json_write(value, &out);
+        assert_string_equal(text, wanted);
+        assert_string_equal(buf_text(&out) + strlen("before"), wanted);
+    }
+}
+
 /* A password behind a typing error must not get into an answer, onto a terminal, into a log. */
 static void json_errors_quote_nothing(void **state)
 {
@@ -226,6 +248,7 @@ int main(void)
         cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(utf8_refuses_what_rfc3629_refuses),
         cmocka_unit_test(canonical_json_follows_rfc8785),
+        cmocka_unit_test(json_is_written_as_jansson_does),
         cmocka_unit_test(json_errors_quote_nothing),
         cmocka_unit_test(files_are_not_written_through_links),
         cmocka_unit_test(map_keeps_what_it_holds),

@@ -15,10 +15,10 @@ static size_t count(const struct audit_source *sources, size_t n)
 static char *detail_of(const struct plan *plan, const struct plan_audit *a)
 {
     if (!plan->by)
-        return a->detail ? json_dumps(a->detail, JSON_COMPACT) : NULL;
+        return a->detail ? json_compact(a->detail) : NULL;
     AUTO_TYPE(json, json_t) *all = a->detail ? json_copy(a->detail) : json_object();
     json_object_set(all, "by", plan->by);
-    return json_dumps(all, JSON_COMPACT);
+    return json_compact(all);
 }
 
 static struct audit_line line_of(
