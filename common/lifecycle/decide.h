@@ -104,6 +104,9 @@ struct decision {
  * credentials. Bad words, unknown members and over-long names are bad fields.
  */
 bool actor_read(struct decision *d, const json_t *args, struct plan *plan);
+/* Of a kind that only operators ask for: without `by` it is the one that args.operator names, on
+ * their own key (docs/protocol.md). */
+bool actor_read_operator(struct decision *d, const json_t *args, struct plan *plan);
 /* The audit columns again: a plan is emptied when its decision has to be taken anew. */
 void actor_record(const struct decision *d, struct plan *plan);
 /* May this actor do this, in this way, with this evidence? Refuses with `forbidden`, or names the

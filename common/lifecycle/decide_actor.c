@@ -143,6 +143,17 @@ bool actor_read(struct decision *d, const json_t *args, struct plan *plan)
     return true;
 }
 
+bool actor_read_operator(struct decision *d, const json_t *args, struct plan *plan)
+{
+    const json_t *by = json_object_get(args, "by");
+    if (by && !json_is_null(by))
+        return actor_read(d, args, plan);
+    const char *who = args_text(args, "operator", ACTOR_NAME_MOST, plan);
+    d->actor = (struct actor){ACTOR_OPERATOR, CHANNEL_RECORDED, who ? who : ""};
+    actor_record(d, plan);
+    return !plan->refused;
+}
+
 static void add_bad_fields(struct plan *plan, const json_t *fields)
 {
     const char *path;

@@ -16,18 +16,6 @@ static void read_verdict(const json_t *args, struct approval_request *r, struct 
         plan_bad_field(plan, "decision", "must be approve or reject");
 }
 
-/* Without `by` the operator that args name decides, on their own key (docs/protocol.md). */
-static bool read_actor(struct decision *d, const json_t *args, struct plan *plan)
-{
-    const json_t *by = json_object_get(args, "by");
-    if (by && !json_is_null(by))
-        return actor_read(d, args, plan);
-    const char *who = args_text(args, "operator", ACTOR_NAME_MOST, plan);
-    d->actor = (struct actor){ACTOR_OPERATOR, CHANNEL_RECORDED, who ? who : ""};
-    actor_record(d, plan);
-    return !plan->refused;
-}
-
 /* Who decides: args.operator and by.operator are the same person, said once or twice. */
 static void read_operator(
     const struct decision *d, const json_t *args, struct approval_request *r, struct plan *plan)
@@ -85,7 +73,7 @@ bool approval_read(
     static const char *const known[] = {
         "subject", "decision", "operator", "note", "confirmation", "reason", "by", NULL};
     *ret = (struct approval_request){0};
-    if (!read_actor(d, args, plan))
+    if (!actor_read_operator(d, args, plan))
         return false;
     if (d->actor.role != ACTOR_OPERATOR) {
         plan_refuse(plan, "forbidden",

@@ -4,24 +4,12 @@
 #include "lifecycle/decide_mail.h"
 #include "lifecycle/decide_state.h"
 
-/* Without `by` the operator that args name asks, on their own key (docs/protocol.md). */
-static bool read_actor(struct decision *d, const json_t *args, struct plan *plan)
-{
-    const json_t *by = json_object_get(args, "by");
-    if (by && !json_is_null(by))
-        return actor_read(d, args, plan);
-    const char *who = args_text(args, "operator", ACTOR_NAME_MOST, plan);
-    d->actor = (struct actor){ACTOR_OPERATOR, CHANNEL_RECORDED, who ? who : ""};
-    actor_record(d, plan);
-    return !plan->refused;
-}
-
 bool resend_read(
     struct decision *d, const json_t *args, struct resend_request *ret, struct plan *plan)
 {
     static const char *const known[] = {"mail", "operator", "by", NULL};
     *ret = (struct resend_request){.args = args};
-    if (!read_actor(d, args, plan))
+    if (!actor_read_operator(d, args, plan))
         return false;
     if (d->actor.role != ACTOR_OPERATOR) {
         plan_refuse(plan, "forbidden", "only an operator sends a mail once more");

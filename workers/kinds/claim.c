@@ -166,6 +166,17 @@ size_t claim_candidates(const struct claim *c, const struct unit *unit,
     return n;
 }
 
+size_t claim_named(
+    const struct worker *w, const struct task *task, const struct unit *unit, struct candidate *ret)
+{
+    struct aggregate *a = task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
+    if (!a)
+        return 0;
+    *ret = (struct candidate){
+        .aggregate = a, .policy = policy_set_find(w->policies, a->subscriber.product)};
+    return 1;
+}
+
 void claim_clear(struct claim *c)
 {
     credentials_clear(&c->credentials);

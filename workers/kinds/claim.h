@@ -32,6 +32,9 @@ int claim_resolve(struct worker *w, struct task *task, struct claim *c, struct e
 /* The candidates that are in the unit; borrowed from claim and unit. */
 size_t claim_candidates(const struct claim *c, const struct unit *unit,
     struct candidate ret[static TASK_AGGREGATES_MAX]);
+/* Where a certificate is named instead: its subscriber, whom the task locked. 0: there is none. */
+size_t claim_named(const struct worker *w, const struct task *task, const struct unit *unit,
+    struct candidate *ret);
 void claim_clear(struct claim *c);
 
 #endif

@@ -69,17 +69,6 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
     return 0;
 }
 
-static size_t named(
-    const struct worker *w, const struct task *task, const struct unit *unit, struct candidate *ret)
-{
-    struct aggregate *a = task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
-    if (!a)
-        return 0;
-    *ret = (struct candidate){
-        .aggregate = a, .policy = policy_set_find(w->policies, a->subscriber.product)};
-    return 1;
-}
-
 /* Only a named certificate can have signed. */
 static int verify(const struct renew *r, const struct candidate *of, struct task *task,
     struct decision *d, struct err *err)
@@ -99,7 +88,7 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     d.ports = &ports.ports;
     struct renew_facts facts = {.candidates = candidates};
     if (r->is_named) {
-        facts.count = named(w, task, unit, candidates);
+        facts.count = claim_named(w, task, unit, candidates);
     } else {
         facts.credentials = &r->claim.credentials;
         facts.count = claim_candidates(&r->claim, unit, candidates);
