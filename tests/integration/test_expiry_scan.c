@@ -402,7 +402,8 @@ static void test_screen(void **state UNUSED)
         {"{'company_code': 'C1', 'user_id': 'user1', 'product': 'nope', " LOGIN "}", "bad-request"},
         {"{'company_code': 'C1', 'user_id': 'user1', 'product': 'association', " LOGIN "}",
             "bad-request"},
-        {"{'company_code': 'C1', 'user_id': 'user1'}", "forbidden"}, /* no session */
+        {"{'company_code': 'C1', 'user_id': 'user1'}", "\"days_left\":22"}, /* a session is meant */
+        {"{'company_code': 'C1', 'user_id': 'user1', 'by': {'how': 'credentials'}}", "forbidden"},
         {"{'subscriber': '00000000-0000-0000-0000-000000000099', " LOGIN "}", "not-found"},
         {"{'subscriber': '00000000-0000-0000-0000-000000000003', " LOGIN "}", "not-offered"},
     };
