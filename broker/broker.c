@@ -135,6 +135,8 @@ static int set_up_store(struct broker *b, struct err *err)
                 db_free(connections[i]);
             return -1;
         }
+    for (int i = 0; i < STORE_THREADS; i++)
+        db_make_transactional(connections[i]);
     const struct store_options options = {
         .rows = c->broker.batch_rows,
         .bytes = c->broker.batch_bytes,

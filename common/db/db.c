@@ -50,6 +50,12 @@ void db_free(struct db *db)
     free(db);
 }
 
+void db_make_transactional(struct db *db)
+{
+    assert(!db->mysql);
+    db->transactional = true;
+}
+
 static MYSQL *new_handle(const struct db *db)
 {
     MYSQL *m = mysql_init(NULL);
@@ -75,9 +81,9 @@ static MYSQL *new_handle(const struct db *db)
 static const struct statement set_session = {.name = "session.set",
     .sql = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_DATE,"
            "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
-           "time_zone = '+00:00', tx_isolation = 'READ-COMMITTED', autocommit = 1, "
+           "time_zone = '+00:00', tx_isolation = 'READ-COMMITTED', autocommit = ?, "
            "idle_transaction_timeout = 10, lock_wait_timeout = 60, innodb_lock_wait_timeout = ?",
-    .params = "i"};
+    .params = "ii"};
 /* Galera: see what was committed on any node before reading (docs/architecture.md). */
 static const struct statement set_causal = {
     .name = "session.causal", .sql = "SET SESSION wsrep_sync_wait = 7"};
@@ -86,9 +92,10 @@ static const struct statement read_packet = {
 
 static int set_up(struct db *db, struct err *err)
 {
-    const struct db_value wait = db_int(db->lock_wait_s);
-    if (db_run(db, &set_session, &wait, NULL, err))
+    const struct db_value values[] = {db_int(!db->transactional), db_int(db->lock_wait_s)};
+    if (db_run(db, &set_session, values, NULL, err))
         return -1;
+    db->lock_wait_now_s = db->lock_wait_s;
     struct err ignored;
     if (db_run(db, &set_causal, NULL, NULL, &ignored) && !db->mysql) {
         *err = ignored; /* a server built without Galera has no such variable: then it is not one */
@@ -173,10 +180,28 @@ static int last_fault(struct db *db, const char *what, struct err *err)
     return db_fault(db, what, mysql_errno(db->mysql), mysql_error(db->mysql), err);
 }
 
+int db_lock_wait(struct db *db, int seconds, struct err *err)
+{
+    static const struct statement set = {.name = "session.lock-wait",
+        .sql = "SET SESSION innodb_lock_wait_timeout = ?",
+        .params = "i"};
+    const struct db_value value = db_int(seconds);
+    if (db_ready(db, err))
+        return -1;
+    if (db->lock_wait_now_s == seconds)
+        return 0;
+    if (db_run(db, &set, &value, NULL, err))
+        return -1;
+    db->lock_wait_now_s = seconds;
+    return 0;
+}
+
 int db_begin(struct db *db, struct err *err)
 {
     if (db_ready(db, err))
         return -1;
+    if (db->transactional)
+        return 0;
     return send_text(db, "BEGIN", 5) ? last_fault(db, "begin", err) : 0;
 }
 

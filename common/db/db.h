@@ -30,18 +30,26 @@ struct db_options {
     const char *name;            /* database; NULL for none */
     const char *user, *password; /* password NULL: none */
     const char *tls_ca;
-    int lock_wait_s; /* innodb_lock_wait_timeout: 1 for accept, 3 elsewhere */
+    int lock_wait_s; /* innodb_lock_wait_timeout: default 3 */
     int timeout_s;   /* connect, read and write: default 30 */
 };
 
 /* Options are copied; no connection is made yet. */
 struct db *db_new(const struct db_options *options);
 void db_free(struct db *db);
+/*
+ * Before it is opened: autocommit = 0, so that db_begin is no round trip. For a connection that
+ * runs everything between db_begin and db_commit or db_rollback.
+ */
+void db_make_transactional(struct db *db);
 /* Connects when not connected. Temporary error when the server is away. Blocks up to timeout_s. */
 int db_open(struct db *db, struct err *err) MUST_USE;
 bool db_is_open(const struct db *db);
 /* Drops the connection at once; an open transaction is rolled back by the server. */
 void db_close(struct db *db);
+
+/* Another innodb_lock_wait_timeout until the connection ends; 0: who would wait fails at once. */
+int db_lock_wait(struct db *db, int seconds, struct err *err) MUST_USE;
 
 int db_begin(struct db *db, struct err *err) MUST_USE;
 /* ERR_UNSURE: the answer was lost; look before acting. Any other error: rolled back. */

@@ -35,11 +35,12 @@ struct prepared {
 
 struct db {
     MYSQL *mysql; /* NULL: closed */
-    bool was_open;
+    bool was_open, transactional;
     char *socket, *host, *name, *user, *tls_ca;
     struct secret *password;
     uint16_t port;
-    int lock_wait_s, timeout_s;
+    int lock_wait_s, timeout_s; /* as opened */
+    int lock_wait_now_s;
     size_t packet_bytes; /* max_allowed_packet of the server */
     struct prepared *prepared[DB_PREPARED_MOST];
     size_t prepared_count;

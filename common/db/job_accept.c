@@ -4,9 +4,11 @@
  *
  *   1. A plain read of job decides those whose row is there: a reader waits for nobody. Ids made
  *      within a moment of each other are read as one stretch of the table, others by their list.
+ *      The first try of a pass leaves this out, since most ids are new, and does not wait for
+ * locks.
  *   2. The others are inserted as one statement. Never IGNORE, which truncates silently, and never
- *      ON DUPLICATE KEY, which waits for a worker's lock: a duplicate means somebody was faster,
- *      and the pass is run again.
+ *      ON DUPLICATE KEY, which waits for a worker's lock: a duplicate means that an id is known or
+ *      somebody was faster, and the pass is run again.
  *   3. Only now job_history is read for the ids just inserted, in the same transaction: before the
  *      insert the same id could be completed between the two. What is found is taken back.
  *   4. Commit.
@@ -22,6 +24,7 @@
 #include <string.h>
 
 #define CONFLICTS_MOST 8 /* reruns of one pass before the batch is given back */
+#define LOCK_WAIT_S 1    /* for somebody who stores the same id at this moment */
 #define LOSSES_MOST 2    /* connections lost by the same rows before they are split */
 #define STRETCH_MS 100   /* ids made so close together are read as a stretch of the table */
 #define STRETCH_LEAST 8  /* where there are so many */
@@ -218,11 +221,9 @@ static void undecide_inserted(struct pass *p)
     }
 }
 
-/* Steps 2 to 4; all of them or none, unless the error is ERR_UNSURE. */
+/* Steps 2 to 4 in a transaction begun; all of them or none, unless the error is ERR_UNSURE. */
 static int store_unknown(struct pass *p, struct err *err)
 {
-    if (db_begin(p->db, err))
-        return -1;
     if (insert_unknown(p, err) || take_back_finished(p, err)) {
         db_rollback(p->db);
         undecide_inserted(p);
@@ -252,6 +253,31 @@ static bool all_decided(const struct pass *p)
     return true;
 }
 
+/* Step 1 by itself. */
+static int only_look(struct pass *p, struct err *err)
+{
+    if (db_begin(p->db, err))
+        return -1;
+    const int failed = look_up(p, err);
+    db_rollback(p->db);
+    return failed;
+}
+
+/* Steps 1 (if it looks) to 4. `ret_told`: the server was told what is in the rows. */
+static int try_pass(struct pass *p, bool looks, bool *ret_told, struct err *err)
+{
+    *ret_told = false;
+    if (db_lock_wait(p->db, looks ? LOCK_WAIT_S : 0, err) || db_begin(p->db, err))
+        return -1;
+    const int failed = looks ? look_up(p, err) : 0;
+    if (failed || all_decided(p)) {
+        db_rollback(p->db);
+        return failed;
+    }
+    *ret_told = true;
+    return store_unknown(p, err);
+}
+
 static int run_pass(struct pass *p, struct err *err);
 
 /* The guilty row is found by halves. Alone it is rejected, unless it turns out to be there. */
@@ -266,7 +292,7 @@ static int split(struct pass *p, struct err *err)
     }
     struct entry *e = &p->entries[0];
     const struct err why = *err;
-    if ((!db_is_open(p->db) && db_open(p->db, err)) || look_up(p, err))
+    if ((!db_is_open(p->db) && db_open(p->db, err)) || only_look(p, err))
         return -1;
     if (!e->is_decided) {
         e->is_decided = true;
@@ -294,11 +320,10 @@ static int give_up(struct err *err)
 static int run_pass(struct pass *p, struct err *err)
 {
     int conflicts = 0, losses = 0;
-    for (;;) {
+    for (bool looks = p->is_repeat, is_told;; looks = true) {
         if (!db_is_open(p->db) && db_open(p->db, err))
             return -1;
-        const bool is_known = look_up(p, err) == 0;
-        if (is_known && (all_decided(p) || store_unknown(p, err) == 0))
+        if (try_pass(p, looks, &is_told, err) == 0)
             return 0;
         if (err->kind == ERR_INPUT)
             return split(p, err);
@@ -308,7 +333,7 @@ static int run_pass(struct pass *p, struct err *err)
         } else if (db_is_open(p->db)) {
             return -1;
         } else if (++losses >= LOSSES_MOST) {
-            return is_known ? split(p, err) : -1;
+            return is_told ? split(p, err) : -1;
         }
     }
 }

@@ -27,13 +27,13 @@ struct accept {
 };
 
 /*
- * One group commit: looks ids up in job, inserts the unknown ones in bulk, then reads history for
- * the ids just inserted and takes back those it finds, commits. Duplicates within the batch are
+ * One group commit: inserts the jobs in bulk, but for those whose ids are known, then reads history
+ * for the ids just inserted and takes back those it finds, commits. Duplicates within the batch are
  * judged against the first. Reruns itself on duplicate or lock conflicts (bounded) and after an
  * unsure commit; a batch that loses the connection twice is split until the guilty row stands alone
  * and is ACCEPT_REJECTED. ERR_TEMPORARY: the database is away; call again with the same batch. What
  * an earlier call stored all the same is found by its slot and created_ms and is ACCEPT_NEW. Opens
- * the connection when it is closed.
+ * the connection when it is closed, which may be a transactional one, and changes its lock wait.
  */
 int job_accept(struct db *db, struct accept *batch, size_t n, struct err *err) MUST_USE;
 

@@ -51,13 +51,13 @@ def noop(lab):
 
 
 def submit(lab):
-    """P4: one submit at a time, against one hop and one commit."""
+    """P4: one submit at a time and nothing else going on, against one hop and one commit."""
     lab.fresh()
 
     def floor():
         hop = lab.tool("certq-hop", "--outstanding", 1, "--seconds", min(1, lab.sizes.seconds))
         return hop["p50_us"] + lab.floor("commit")["p50_us"]
-    with lab.workers("noop"):
+    with lab.paused("noop"):
         loads, floors = lab.runs(lambda: lab.load("noop", "--outstanding", 1), floor)
     lab.add("P4", "ack of a single submit, p50", "us", [l["p50_us"] for l in loads],
             ("F7 + commit", floors), most=1.5)

@@ -17,16 +17,28 @@
 
 #define DATABASE "test_accept"
 #define BROKER "certq_broker"
+#define OPEN_TRANSACTIONS "SELECT COUNT(*) FROM information_schema.innodb_trx"
 
 static struct mariadb *server;
 static struct db *broker, *admin;
+
+/* As the broker's store has it. */
+static struct db *open_acceptor(void)
+{
+    struct err err;
+    struct db *db = mariadb_open(server, BROKER, DATABASE, 1);
+    db_close(db);
+    db_make_transactional(db);
+    must(db_open(db, &err));
+    return db;
+}
 
 static int start(void **state)
 {
     (void)state;
     server = mariadb_start(NULL, NULL);
     mariadb_migrate(server, DATABASE);
-    broker = mariadb_open(server, BROKER, DATABASE, 1);
+    broker = open_acceptor();
     admin = mariadb_open(server, "certq_admin", DATABASE, 3);
     return 0;
 }
@@ -422,7 +434,7 @@ struct racer {
 static void *race_accept(void *context)
 {
     struct racer *r = context;
-    AUTO(db) db = mariadb_open(server, BROKER, DATABASE, 1);
+    AUTO(db) db = open_acceptor();
     for (size_t i = 0; i < r->count; i++) {
         struct err err;
         struct accept batch[8];
@@ -478,7 +490,7 @@ static void an_id_completed_meanwhile_is_never_inserted_again(void **state)
     assert_int_equal(number("SELECT COUNT(*) FROM job_history"), N);
 }
 
-/* The server broke off while it was only asked whether the id is known: try again, for good. */
+/* The server broke off while it was only asked about ids that are known: try again, for good. */
 static void a_loss_while_asking_rejects_nobody(void **state)
 {
     (void)state;
@@ -487,10 +499,36 @@ static void a_loss_while_asking_rejects_nobody(void **state)
     AUTO(db) db = proxy_db(wire, BROKER, DATABASE);
     struct job job = job_sample();
     struct accept a = accept_of(&job);
+    accept_one(broker, &job);
+    job.created_ms++;
     proxy_cut_words(wire, "j.fingerprint, j.client", 2);
     assert_int_equal(job_accept(db, &a, 1, &err), -1);
     assert_int_equal(err.kind, ERR_TEMPORARY);
-    assert_int_equal(accept_one(db, &job).verdict, ACCEPT_NEW);
+    assert_int_equal(accept_one(db, &job).verdict, ACCEPT_SAME);
+}
+
+/* It would be ended by the server after ten seconds, and hold up what cleans up behind rows. */
+static void no_transaction_stays_open(void **state)
+{
+    (void)state;
+    struct err err;
+    struct job job = job_sample(), other = job;
+    const struct uuid group = uuid_new();
+    other.fingerprint[0] ^= 1;
+    AUTO_TEXT bad = mem_zero(1, 65);
+    struct job refused = job_sample();
+    memset(bad, 'k', 64);
+    refused.kind = bad;
+    accept_one(broker, &job);
+    assert_int_equal(number(OPEN_TRANSACTIONS), 0);
+    accept_one(broker, &other);
+    assert_int_equal(number(OPEN_TRANSACTIONS), 0);
+    assert_int_equal(accept_one(broker, &refused).verdict, ACCEPT_REJECTED);
+    assert_int_equal(number(OPEN_TRANSACTIONS), 0);
+    AUTO(db) worker = mariadb_open(server, "certq_worker", DATABASE, 3);
+    must(job_finish(worker, &job, &group, &err));
+    assert_true(accept_one(broker, &job).finished);
+    assert_int_equal(number(OPEN_TRANSACTIONS), 0);
 }
 
 int main(void)
@@ -511,6 +549,7 @@ int main(void)
         cmocka_unit_test_setup(an_unsure_commit_is_found_to_be_ours, empty),
         cmocka_unit_test_setup(a_server_away_decides_nothing, empty),
         cmocka_unit_test_setup(a_loss_while_asking_rejects_nobody, empty),
+        cmocka_unit_test_setup(no_transaction_stays_open, empty),
         cmocka_unit_test_setup(an_id_completed_meanwhile_is_never_inserted_again, empty),
     };
     return cmocka_run_group_tests(tests, start, stop);
