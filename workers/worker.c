@@ -120,6 +120,7 @@ int worker_new(const struct config *config, const char *name_or_null,
     w->life = uuid_new();
     w->name = name_or_null ? mem_text(name_or_null) : default_name();
     memcpy(w->serves, serves, sizeof w->serves);
+    w->signer = signer_new();
     w->group_most = group_most ? group_most : config->worker.group;
     if (strlen(w->name) > 64)
         return err_set(err, ERR_INPUT, NULL, "--name: at most 64 bytes");

@@ -36,7 +36,7 @@ struct worker {
     struct template_set *templates;     /* of mails and documents */
     struct smtp *smtp;                  /* mail workers only */
     struct message_signer *mail_signer; /* likewise; NULL: mails go out unsigned */
-    struct signer *signer;              /* made when first needed */
+    struct signer *signer;              /* of certificates; reads CSRs */
 };
 
 /* Loads what the kinds need. Errors are configuration errors (exit 78 material). */

@@ -154,6 +154,7 @@ static UNUSED struct worker *lab_worker(void)
     w->config = &lab.config;
     w->life = uuid_new();
     w->name = mem_text("lab");
+    w->signer = signer_new();
     w->issuers = mem_zero(1, sizeof *w->issuers);
     must(policy_set_load(lab.config.products, &w->policies, &err), &err);
     must(issuer_load(lab.issuer.certificate, lab.issuer.key, &w->issuers[0], &err), &err);

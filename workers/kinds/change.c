@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
+#include "kinds/whom.h"
 #include "lifecycle/decide_change.h"
-#include "lifecycle/policy_set.h"
 #include "unit.h"
 #include "worker.h"
 
@@ -15,12 +15,10 @@ struct change {
     struct change_request request;
 };
 
-static void prepare(struct worker *w, struct task *task)
+static void prepare(struct worker *w UNUSED, struct task *task)
 {
     struct change *c = task->request = MEM_NEW(struct change);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    c->decision = decision_of(task, &ports);
+    c->decision = decision_of(task, NULL);
     (void)change_read(&c->decision, task->args, &c->request, &task->plan);
 }
 
@@ -37,25 +35,14 @@ static int resolve(struct worker *w UNUSED, struct task **tasks, size_t n, struc
     return 0;
 }
 
-static struct aggregate *find(const struct change_request *r, const struct unit *unit)
-{
-    if (!r->is_of_contract)
-        return unit_find(unit, &r->subscriber);
-    const struct contract *contract = unit_find_contract(unit, &r->contract);
-    return contract ? contract->own : NULL;
-}
-
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
     const struct change *c = task->request;
+    const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = c->decision;
-    d.ports = &ports.ports;
-    struct aggregate *aggregate = find(&c->request, unit);
-    const struct policy *policy =
-        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    const struct decision d = decision_in(w, unit, &c->decision, &ports);
+    struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     if (decide_change(&d, &c->request, policy, aggregate, &task->plan, &err))
         unit_fail(unit, &err);
 }

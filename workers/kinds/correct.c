@@ -15,9 +15,7 @@ struct question {
 static void prepare(struct worker *w, struct task *task)
 {
     struct question *q = task->request = MEM_NEW(struct question);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    q->decision = decision_of(task, &ports);
+    q->decision = decision_of(task, NULL);
     (void)correct_read(&q->decision, w->policies, task->args, &q->request, &task->plan);
 }
 
@@ -37,9 +35,7 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = q->decision;
-    d.ports = &ports.ports;
+    const struct decision d = decision_in(w, unit, &q->decision, &ports);
     struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     if (decide_correct(&d, &q->request, policy, aggregate, &task->plan, &err))
         unit_fail(unit, &err);

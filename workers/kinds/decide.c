@@ -2,8 +2,8 @@
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
+#include "kinds/whom.h"
 #include "lifecycle/decide_approval.h"
-#include "lifecycle/policy_set.h"
 #include "store/application_store.h"
 #include "unit.h"
 #include "worker.h"
@@ -13,12 +13,10 @@ struct ruling {
     struct approval_request request;
 };
 
-static void prepare(struct worker *w, struct task *task)
+static void prepare(struct worker *w UNUSED, struct task *task)
 {
     struct ruling *a = task->request = MEM_NEW(struct ruling);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    a->decision = decision_of(task, &ports);
+    a->decision = decision_of(task, NULL);
     (void)approval_read(&a->decision, task->args, &a->request, &task->plan);
 }
 
@@ -46,17 +44,11 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
     const struct ruling *a = task->request;
+    const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = a->decision;
-    d.ports = &ports.ports;
-    const struct contract *contract = unit_find_contract(unit, &task->contract);
-    struct aggregate *aggregate = task->aggregate_count ? unit_find(unit, &task->aggregates[0])
-                                  : contract            ? contract->own
-                                                        : NULL;
-    const struct policy *policy =
-        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    const struct decision d = decision_in(w, unit, &a->decision, &ports);
+    struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     if (decide_approval(&d, &a->request, policy, aggregate, &task->plan, &err))
         unit_fail(unit, &err);
 }

@@ -22,11 +22,9 @@ static void prepare(struct worker *w, struct task *task)
     static const char *const known[] = {
         "email", "user_id", "company_code", "product", "password", "code", "by", NULL};
     struct lookup *l = task->request = MEM_NEW(struct lookup);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
     l->is_of_contract = json_object_get(task->args, "contract") != NULL;
     if (l->is_of_contract) {
-        l->claim.decision = decision_of(task, &ports);
+        l->claim.decision = decision_of(task, NULL);
         (void)lookup_contract_read(&l->claim.decision, task->args, &l->contract, &task->plan);
     } else if (claim_prepare(w, task, PROC_LOOKUP, &l->claim)) {
         args_known(task->args, known, &task->plan);
@@ -59,9 +57,7 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     struct candidate candidates[TASK_AGGREGATES_MAX];
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = l->claim.decision;
-    d.ports = &ports.ports;
+    const struct decision d = decision_in(w, unit, &l->claim.decision, &ports);
     int result = 0;
     if (l->is_of_contract)
         result = decide_contract(w, l, &d, task, unit, &err);

@@ -32,9 +32,7 @@ static bool same_secret(const struct secret *a, const struct secret *b)
 static void prepare(struct worker *w, struct task *task, enum policy_procedure procedure)
 {
     struct password_job *p = task->request = MEM_NEW(struct password_job);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    p->decision = decision_of(task, &ports);
+    p->decision = decision_of(task, NULL);
     if (!password_request_read(
             &p->decision, w->policies, procedure, task->args, &p->request, &task->plan))
         return;
@@ -95,9 +93,7 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = p->decision;
-    d.ports = &ports.ports;
+    const struct decision d = decision_in(w, unit, &p->decision, &ports);
     struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     if (decide_password(&d, &p->request, policy, aggregate, &task->plan, &err))
         unit_fail(unit, &err);

@@ -133,8 +133,6 @@ static int document(void *arg, const char *name, const json_t *facts, enum polic
 
 void ports_of(struct worker *w, struct unit *unit, struct ports *ret)
 {
-    if (!w->signer)
-        w->signer = signer_new();
     *ret = (struct ports){
         .worker = w,
         .unit = unit,
@@ -162,5 +160,14 @@ struct decision decision_of(const struct task *task, const struct ports *ports)
     const struct job *job = task->job;
     return (struct decision){.job = job->id,
         .now_ms = job->run_at_ms > job->created_ms ? job->run_at_ms : job->created_ms,
-        .ports = &ports->ports};
+        .ports = ports ? &ports->ports : NULL};
+}
+
+struct decision decision_in(
+    struct worker *w, struct unit *unit, const struct decision *read, struct ports *ports)
+{
+    struct decision d = *read;
+    ports_of(w, unit, ports);
+    d.ports = &ports->ports;
+    return d;
 }

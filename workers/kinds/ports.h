@@ -12,7 +12,10 @@ struct ports {
 };
 /* Fills `ret`, which must stay where it is while the decision lasts. */
 void ports_of(struct worker *w, struct unit *unit, struct ports *ret);
-/* The job's circumstances but for the actor. */
+/* The job's circumstances but for the actor. ports NULL: for a reading that asks none of them. */
 struct decision decision_of(const struct task *task, const struct ports *ports);
+/* What was read, to be decided in the transaction with the ports that `ports` becomes. */
+struct decision decision_in(
+    struct worker *w, struct unit *unit, const struct decision *read, struct ports *ports);
 
 #endif

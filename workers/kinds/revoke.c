@@ -7,8 +7,8 @@
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
 #include "kinds/signature.h"
+#include "kinds/whom.h"
 #include "lifecycle/decide_revoke.h"
-#include "lifecycle/policy_set.h"
 #include "store/certificate_store.h"
 #include "unit.h"
 #include "worker.h"
@@ -22,12 +22,10 @@ struct revocation {
     struct uuid certificate; /* as named, or found by its serial; zero: there is none */
 };
 
-static void prepare(struct worker *w, struct task *task)
+static void prepare(struct worker *w UNUSED, struct task *task)
 {
     struct revocation *r = task->request = MEM_NEW(struct revocation);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    r->decision = decision_of(task, &ports);
+    r->decision = decision_of(task, NULL);
     if (revoke_read(&r->decision, task->args, &r->request, &task->plan) &&
         signature_read(task, &r->decision.actor, &r->signature))
         r->certificate = r->request.certificate;
@@ -82,17 +80,13 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
     const struct revocation *r = task->request;
+    const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = r->decision;
-    d.ports = &ports.ports;
-    struct aggregate *aggregate =
-        task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
+    struct decision d = decision_in(w, unit, &r->decision, &ports);
+    struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     struct certificate *certificate =
         aggregate ? aggregate_certificate(aggregate, &r->certificate) : NULL;
-    const struct policy *policy =
-        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
     if (certificate && signature_verify(&r->signature, certificate, task, &d, &err))
         unit_fail(unit, &err);
     else if (!task->plan.refused &&

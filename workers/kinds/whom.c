@@ -24,7 +24,10 @@ int whom_resolve(struct worker *w, struct task *task, const struct whom *whom, c
 struct aggregate *whom_find(const struct worker *w, const struct task *task,
     const struct unit *unit, const struct policy **ret_policy)
 {
-    struct aggregate *a = task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
+    const struct contract *contract = unit_find_contract(unit, &task->contract);
+    struct aggregate *a = task->aggregate_count ? unit_find(unit, &task->aggregates[0])
+                          : contract            ? contract->own
+                                                : NULL;
     *ret_policy = a ? policy_set_find(w->policies, a->subscriber.product) : NULL;
     return a;
 }

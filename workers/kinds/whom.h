@@ -1,6 +1,6 @@
 /*
- * Finding the subscriber a job names (lifecycle/decide_whom.h). Whose an id or a unit key is hardly
- * ever changes, so it is looked up outside the transaction; the decision sees the locked rows.
+ * The subscriber a job is about, found outside the transaction and locked in it. Whose an id or a
+ * unit key (lifecycle/decide_whom.h) is hardly ever changes; the decision sees the locked rows.
  */
 #ifndef CERTQ_WORKERS_KINDS_WHOM_H
 #define CERTQ_WORKERS_KINDS_WHOM_H
@@ -14,7 +14,10 @@
  */
 int whom_resolve(struct worker *w, struct task *task, const struct whom *whom, char **ret_password,
     struct err *err) MUST_USE;
-/* In decide, borrowed; NULL: there is none. *ret_policy: of its product. */
+/*
+ * In decide, borrowed: the first subscriber the task locked, or else what its contract's own
+ * requests hang on. NULL: there is none. *ret_policy: of its product.
+ */
 struct aggregate *whom_find(const struct worker *w, const struct task *task,
     const struct unit *unit, const struct policy **ret_policy);
 

@@ -2,8 +2,8 @@
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
+#include "kinds/whom.h"
 #include "lifecycle/decide_withdraw.h"
-#include "lifecycle/policy_set.h"
 #include "unit.h"
 #include "worker.h"
 
@@ -12,12 +12,10 @@ struct withdraw {
     struct withdraw_request request;
 };
 
-static void prepare(struct worker *w, struct task *task)
+static void prepare(struct worker *w UNUSED, struct task *task)
 {
     struct withdraw *r = task->request = MEM_NEW(struct withdraw);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    r->decision = decision_of(task, &ports);
+    r->decision = decision_of(task, NULL);
     (void)withdraw_read(&r->decision, task->args, &r->request, &task->plan);
 }
 
@@ -34,14 +32,11 @@ static int resolve(struct worker *w UNUSED, struct task **tasks, size_t n, struc
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
     const struct withdraw *r = task->request;
+    const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = r->decision;
-    d.ports = &ports.ports;
-    struct aggregate *aggregate = unit_find(unit, &r->request.subscriber);
-    const struct policy *policy =
-        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    const struct decision d = decision_in(w, unit, &r->decision, &ports);
+    struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     if (decide_withdraw(&d, &r->request, policy, aggregate, &task->plan, &err))
         unit_fail(unit, &err);
 }
