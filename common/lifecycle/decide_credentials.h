@@ -47,6 +47,14 @@ struct candidate {
     bool fits;
 };
 
+/* Who asks about a certificate: who has its credentials, or may name it. */
+struct claimants {
+    /* NULL credentials: it is named, and candidates[0], if any, holds it. */
+    const struct credentials *credentials;
+    const struct candidate *candidates;
+    size_t count;
+};
+
 /* Whom the credentials are right for, and the certificate whose code was given (NULL without). */
 struct proven {
     const struct candidate *candidate;

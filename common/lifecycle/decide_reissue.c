@@ -52,12 +52,12 @@ static bool refuse_credentials(struct plan *plan)
 
 /* 0 with the case filled, or with the plan refused. */
 static int find_by_credentials(
-    const struct reissue_facts *facts, struct reissue_case *k, struct plan *plan, struct err *err)
+    const struct claimants *by, struct reissue_case *k, struct plan *plan, struct err *err)
 {
     struct proven who = {0};
     bool is_right = false;
     if (credentials_prove(
-            k->d, facts->credentials, facts->candidates, facts->count, &who, &is_right, plan, err))
+            k->d, by->credentials, by->candidates, by->count, &who, &is_right, plan, err))
         return -1;
     if (!is_right) {
         refuse_credentials(plan);
@@ -74,11 +74,11 @@ static int find_by_credentials(
     return 0;
 }
 
-static void find_by_id(const struct reissue_facts *facts, struct reissue_case *k, struct plan *plan)
+static void find_by_id(const struct claimants *by, struct reissue_case *k, struct plan *plan)
 {
-    if (facts->count) {
-        k->policy = facts->candidates[0].policy;
-        k->aggregate = facts->candidates[0].aggregate;
+    if (by->count) {
+        k->policy = by->candidates[0].policy;
+        k->aggregate = by->candidates[0].aggregate;
         k->certificate = aggregate_certificate(k->aggregate, &k->r->certificate);
     }
     if (!k->certificate)
@@ -210,13 +210,13 @@ static int decide_case(struct reissue_case *k, struct plan *plan, struct err *er
 }
 
 int decide_reissue(const struct decision *d, const struct reissue_request *r,
-    const struct reissue_facts *facts, struct plan *plan, struct err *err)
+    const struct claimants *by, struct plan *plan, struct err *err)
 {
     struct reissue_case k = {.d = d, .r = r, .is_operator = d->actor.role == ACTOR_OPERATOR};
     actor_record(d, plan);
-    if (!facts->credentials)
-        find_by_id(facts, &k, plan);
-    else if (find_by_credentials(facts, &k, plan, err))
+    if (!by->credentials)
+        find_by_id(by, &k, plan);
+    else if (find_by_credentials(by, &k, plan, err))
         return -1;
     if (!plan->refused && !k.policy)
         return err_set(err, ERR_TEMPORARY, "damaged", "there is no policy of %s here",

@@ -32,18 +32,12 @@ bool reissue_is_named(const struct actor *actor);
 /* Reads what is no credential. Whose reissue it is (d->actor) must be known. */
 bool reissue_read(const json_t *args, struct reissue_request *ret, struct plan *plan);
 
-struct reissue_facts {
-    /* NULL credentials: it is named, and candidates[0], if any, holds the certificate. */
-    const struct credentials *credentials;
-    const struct candidate *candidates;
-    size_t count;
-};
 /*
  * Refusals: credentials, forbidden, not-offered, not-found, bad-request, expired, too-late,
- * too-many, new-application, contact-us, not-retrieved, already-requested, already-reissued, and the state of the
- * certificate, the subscriber or the contract.
+ * too-many, new-application, contact-us, not-retrieved, already-requested, already-reissued, and
+ * the state of the certificate, the subscriber or the contract.
  */
 int decide_reissue(const struct decision *d, const struct reissue_request *r,
-    const struct reissue_facts *facts, struct plan *plan, struct err *err) MUST_USE;
+    const struct claimants *by, struct plan *plan, struct err *err) MUST_USE;
 
 #endif

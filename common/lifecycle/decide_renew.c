@@ -49,12 +49,12 @@ static struct certificate *choose(const struct aggregate *a)
 
 /* 0 with the case filled, or with the plan refused. */
 static int find_by_credentials(
-    const struct renew_facts *facts, struct renew_case *k, struct plan *plan, struct err *err)
+    const struct claimants *by, struct renew_case *k, struct plan *plan, struct err *err)
 {
     struct proven who = {0};
     bool is_right = false;
     if (credentials_prove(
-            k->d, facts->credentials, facts->candidates, facts->count, &who, &is_right, plan, err))
+            k->d, by->credentials, by->candidates, by->count, &who, &is_right, plan, err))
         return -1;
     if (!is_right) {
         plan_refuse(plan, "credentials", CREDENTIALS_REFUSAL);
@@ -69,14 +69,14 @@ static int find_by_credentials(
 }
 
 static int find(
-    const struct renew_facts *facts, struct renew_case *k, struct plan *plan, struct err *err)
+    const struct claimants *by, struct renew_case *k, struct plan *plan, struct err *err)
 {
-    if (facts->credentials) {
-        if (find_by_credentials(facts, k, plan, err))
+    if (by->credentials) {
+        if (find_by_credentials(by, k, plan, err))
             return -1;
-    } else if (facts->count) {
-        k->policy = facts->candidates[0].policy;
-        k->aggregate = facts->candidates[0].aggregate;
+    } else if (by->count) {
+        k->policy = by->candidates[0].policy;
+        k->aggregate = by->candidates[0].aggregate;
         k->old = aggregate_certificate(k->aggregate, &k->r->certificate);
     }
     if (!k->old)
@@ -251,11 +251,11 @@ static int decide_case(struct renew_case *k, struct plan *plan, struct err *err)
 }
 
 int decide_renew(const struct decision *d, const struct renew_request *r,
-    const struct renew_facts *facts, struct plan *plan, struct err *err)
+    const struct claimants *by, struct plan *plan, struct err *err)
 {
-    struct renew_case k = {.d = d, .r = r, .is_proven = facts->credentials != NULL};
+    struct renew_case k = {.d = d, .r = r, .is_proven = by->credentials != NULL};
     actor_record(d, plan);
-    if (find(facts, &k, plan, err))
+    if (find(by, &k, plan, err))
         return -1;
     return plan->refused ? 0 : decide_case(&k, plan, err);
 }

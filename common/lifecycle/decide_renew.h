@@ -26,19 +26,13 @@ struct renew_request {
 /* Reads what is no credential. Who asks (d->actor) must be known. */
 bool renew_read(const json_t *args, struct renew_request *ret, struct plan *plan);
 
-struct renew_facts {
-    /* NULL credentials: the certificate is named, and candidates[0], if any, holds it. */
-    const struct credentials *credentials;
-    const struct candidate *candidates;
-    size_t count;
-};
 /*
  * Without a certificate named it is the one that ends last. Refusals: credentials, forbidden,
  * not-offered, not-found, bad-request, bad-signature, new-application, too-early, expired, revoked,
  * not-retrieved, awaiting-approval, cancelled, already-renewed, withdrawn, contract-ended, locked.
  */
 int decide_renew(const struct decision *d, const struct renew_request *r,
-    const struct renew_facts *facts, struct plan *plan, struct err *err) MUST_USE;
+    const struct claimants *by, struct plan *plan, struct err *err) MUST_USE;
 
 /* --- for the parts of the decision --- */
 

@@ -87,7 +87,7 @@ static UNUSED int reissue_by(
     int result = 0;
     if (reissue_read(args, &r, &w->plan) &&
         credentials_read(&d, w->set, PROC_REISSUE, args, &c, &w->plan)) {
-        struct reissue_facts facts = {&c, &candidate, 1};
+        struct claimants facts = {&c, &candidate, 1};
         c.code = code;
         result = decide_reissue(&d, &r, &facts, &w->plan, &w->err);
     }
@@ -117,7 +117,7 @@ static UNUSED const char *reissue_by_operator(
     AUTO_TYPE(json, json_t) *args = json_of(text);
     struct candidate candidate = {
         .aggregate = a, .policy = policy_set_find(w->set, a->subscriber.product)};
-    struct reissue_facts facts = {NULL, &candidate, 1};
+    struct claimants facts = {NULL, &candidate, 1};
     if (actor_read(&d, args, &w->plan) && reissue_read(args, &r, &w->plan) &&
         decide_reissue(&d, &r, &facts, &w->plan, &w->err))
         fail_msg("reissue: %s", w->err.text);

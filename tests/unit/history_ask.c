@@ -237,7 +237,7 @@ void ask_reissue(struct history *h, struct aggregate *a, struct certificate *c)
     struct decision d = history_decision(h, NULL, h->w.now_ms);
     struct credentials who = {0};
     struct reissue_request r;
-    struct reissue_facts facts = {NULL, candidates, 1};
+    struct claimants facts = {NULL, candidates, 1};
     int result = 0;
     describe(h, "reissue", args);
     AUTO(secret) code = typed(h, c);
@@ -278,7 +278,7 @@ void ask_renew(struct history *h, struct aggregate *a, struct certificate *c)
     const bool has_csr =
         h->policy->renew.csr == CSR_AT_REQUEST || h->policy->issue.path == PATH_DIRECT;
     struct candidate of = {.aggregate = a, .policy = h->policy};
-    const struct renew_facts facts = {NULL, &of, 1};
+    const struct claimants facts = {NULL, &of, 1};
     struct renew_request r;
     int result = 0;
     if (has_csr)

@@ -22,7 +22,7 @@ static const char *reissue_text(
     struct reissue_request r;
     struct candidate candidate = {
         .aggregate = a, .policy = policy_set_find(w->set, a->subscriber.product)};
-    const struct reissue_facts facts = {.candidates = &candidate, .count = 1};
+    const struct claimants facts = {.candidates = &candidate, .count = 1};
     if (actor_read(&d, args, &w->plan) && reissue_read(args, &r, &w->plan)) {
         r.key = key;
         if (decide_reissue(&d, &r, &facts, &w->plan, &w->err))

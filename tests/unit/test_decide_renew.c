@@ -33,7 +33,7 @@ static const char *renew_signed(struct world *w, struct aggregate *a, const stru
     AUTO_TYPE(json, json_t) *args = json_of(text);
     struct candidate of = {
         .aggregate = a, .policy = policy_set_find(w->set, a->subscriber.product)};
-    struct renew_facts facts = {NULL, &of, 1};
+    struct claimants facts = {NULL, &of, 1};
     if (actor_read(&d, args, &w->plan) && renew_read(args, &r, &w->plan)) {
         if (signed_by)
             d.signed_by = *signed_by;
@@ -253,7 +253,7 @@ static void test_by_credentials(void **state)
         struct decision d = decision(w);
         struct candidate of = {
             a, policy_set_find(w->set, "by-password"), a->subscriber.password, fits == 1};
-        struct renew_facts facts = {&c, &of, 1};
+        struct claimants facts = {&c, &of, 1};
         assert_true(renew_read(args, &r, &w->plan));
         assert_true(credentials_read(&d, w->set, PROC_RENEW, args, &c, &w->plan));
         r.key = &key;

@@ -3,7 +3,9 @@
 #include "crypto/scrypt.h"
 #include "kinds/ports.h"
 #include "kinds/secrets.h"
+#include "kinds/whom.h"
 #include "lifecycle/code.h"
+#include "store/certificate_store.h"
 #include "store/subscriber_store.h"
 #include "unit.h"
 #include "worker.h"
@@ -25,13 +27,17 @@ static void read_code(struct worker *w, struct task *task, struct claim *c)
     c->credentials.code = c->code;
 }
 
+void claim_name(struct claim *c, const struct uuid *certificate)
+{
+    c->is_named = true;
+    c->certificate = *certificate;
+}
+
 /* Opens both secrets, so that all that is wrong is named at once (B6). */
 bool claim_prepare(
     struct worker *w, struct task *task, enum policy_procedure procedure, struct claim *c)
 {
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    c->decision = decision_of(task, &ports);
+    c->decision = decision_of(task, NULL);
     if (!credentials_read(
             &c->decision, w->policies, procedure, task->args, &c->credentials, &task->plan) &&
         !task->plan.fields)
@@ -135,8 +141,19 @@ static int find_all(struct worker *w, struct task *task, struct claim *c, struct
     return 0;
 }
 
+static int find_named(
+    struct worker *w, struct task *task, const struct uuid *certificate, struct err *err)
+{
+    if (certificate_find(w->db, certificate, 1, &task->aggregates[0], err))
+        return -1;
+    task->aggregate_count = !uuid_is_zero(&task->aggregates[0]);
+    return 0;
+}
+
 int claim_resolve(struct worker *w, struct task *task, struct claim *c, struct err *err)
 {
+    if (c->is_named)
+        return find_named(w, task, &c->certificate, err);
     struct claim_hit before[TASK_AGGREGATES_MAX];
     const size_t n = c->hit_count;
     memcpy(before, c->hits, sizeof before);
@@ -166,15 +183,15 @@ size_t claim_candidates(const struct claim *c, const struct unit *unit,
     return n;
 }
 
-size_t claim_named(
-    const struct worker *w, const struct task *task, const struct unit *unit, struct candidate *ret)
+struct claimants claim_find(const struct worker *w, const struct task *task,
+    const struct unit *unit, const struct claim *c,
+    struct candidate memory[static TASK_AGGREGATES_MAX])
 {
-    struct aggregate *a = task->aggregate_count ? unit_find(unit, &task->aggregates[0]) : NULL;
-    if (!a)
-        return 0;
-    *ret = (struct candidate){
-        .aggregate = a, .policy = policy_set_find(w->policies, a->subscriber.product)};
-    return 1;
+    if (!c->is_named)
+        return (struct claimants){&c->credentials, memory, claim_candidates(c, unit, memory)};
+    memory[0] = (struct candidate){0};
+    memory[0].aggregate = whom_find(w, task, unit, &memory[0].policy);
+    return (struct claimants){.candidates = memory, .count = memory[0].aggregate != NULL};
 }
 
 void claim_clear(struct claim *c)

@@ -1,8 +1,9 @@
 /*
- * Credentials in a job, as retrieve and lookup share them: read and unsealed in prepare, the
- * subscribers they may mean found in resolve, where the password is compared with each one's hash
- * outside any transaction (and once with nobody's when there is none, so that the time is the
- * same, B2), and handed to the decision once these subscribers are locked.
+ * Credentials in a job, as retrieve, lookup, reissue and renew share them: read and unsealed in
+ * prepare, the subscribers they may mean found in resolve, where the password is compared with each
+ * one's hash outside any transaction (and once with nobody's when there is none, so that the time
+ * is the same, B2), and handed to the decision once these subscribers are locked. Or the
+ * certificate is named instead; whose it is never changes, so that is looked up in resolve too.
  */
 #ifndef CERTQ_WORKERS_KINDS_CLAIM_H
 #define CERTQ_WORKERS_KINDS_CLAIM_H
@@ -19,12 +20,16 @@ struct claim_hit {
 };
 struct claim {
     struct decision decision;
+    bool is_named;
+    struct uuid certificate; /* it names */
     struct credentials credentials;
     struct secret *password, *code;
     struct claim_hit hits[TASK_AGGREGATES_MAX];
     size_t hit_count;
 };
 
+/* Instead of claim_prepare, and of credentials. */
+void claim_name(struct claim *c, const struct uuid *certificate);
 /* False: the plan is refused. */
 bool claim_prepare(
     struct worker *w, struct task *task, enum policy_procedure procedure, struct claim *c);
@@ -32,9 +37,10 @@ int claim_resolve(struct worker *w, struct task *task, struct claim *c, struct e
 /* The candidates that are in the unit; borrowed from claim and unit. */
 size_t claim_candidates(const struct claim *c, const struct unit *unit,
     struct candidate ret[static TASK_AGGREGATES_MAX]);
-/* Where a certificate is named instead: its subscriber, whom the task locked. 0: there is none. */
-size_t claim_named(const struct worker *w, const struct task *task, const struct unit *unit,
-    struct candidate *ret);
+/* The same, or the subscriber of the certificate it names; borrowed from claim, unit and memory. */
+struct claimants claim_find(const struct worker *w, const struct task *task,
+    const struct unit *unit, const struct claim *c,
+    struct candidate memory[static TASK_AGGREGATES_MAX]);
 void claim_clear(struct claim *c);
 
 #endif
