@@ -33,11 +33,9 @@ void records_request_clear(struct records_request *r);
  * aggregate NULL: there is no such subscriber, which is confirmed where the policy does that. The
  * policy is the subscriber's, or the one the request names (NULL: neither is known).
  */
-int decide_disclose(const struct decision *d, const struct records_request *r,
+typedef int records_decide(const struct decision *d, const struct records_request *r,
     const struct policy *policy, struct aggregate *aggregate, struct plan *plan,
     struct err *err) MUST_USE;
-int decide_erasable(const struct decision *d, const struct records_request *r,
-    const struct policy *policy, struct aggregate *aggregate, struct plan *plan,
-    struct err *err) MUST_USE;
+records_decide decide_disclose, decide_erasable;
 
 #endif

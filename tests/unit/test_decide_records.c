@@ -7,11 +7,8 @@
 
 /* --- disclosure (D4) and erasing (D8) --- */
 
-typedef int deciding(const struct decision *d, const struct records_request *r,
-    const struct policy *policy, struct aggregate *aggregate, struct plan *plan, struct err *err);
-
 static const char *ask_records(
-    struct world *w, deciding *decide, struct aggregate *a, const char *who, const char *by)
+    struct world *w, records_decide *decide, struct aggregate *a, const char *who, const char *by)
 {
     struct decision d = decision(w);
     struct records_request r;
