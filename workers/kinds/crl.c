@@ -8,15 +8,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "db/job_store.h"
+#include "kinds/alone.h"
 #include "kinds/kinds.h"
 #include "pki/crl_file.h"
 #include "pki/issuer.h"
-#include "report.h"
 #include "store/crl_store.h"
 #include "worker.h"
 
-enum { RACES_MOST = 5 };
+struct making {
+    struct worker *worker;
+    struct task *task;
+    const struct uuid *group;
+    const struct config_issuer *issuer; /* NULL: the task is refused */
+    struct buf der;
+};
 
 static const struct config_issuer *issuer_of(const struct worker *w, struct task *task)
 {
@@ -50,55 +55,52 @@ static struct crl_facts next_facts(
     return (struct crl_facts){last->number + 1, now_ms, next_ms < end_ms ? next_ms : end_ms};
 }
 
-static int build(struct worker *w, const struct config_issuer *issuer, const struct task *task,
-    struct crl_facts *facts, size_t *ret_entries, struct buf *der, struct err *err)
+/* Fills m->der and gives the job its result. */
+static int build(struct making *m, struct err *err)
 {
-    struct issuer *signer = worker_issuer(w, issuer->name);
+    struct db *db = m->worker->db;
+    const char *name = m->issuer->name;
+    struct issuer *signer = worker_issuer(m->worker, name);
     struct crl_row last;
-    if (crl_store_turn(w->db, issuer->name, err) || crl_store_last(w->db, issuer->name, &last, err))
+    if (crl_store_turn(db, name, err) || crl_store_last(db, name, &last, err))
         return -1;
-    *facts = next_facts(issuer, signer, &last);
+    const struct crl_facts facts = next_facts(m->issuer, signer, &last);
     AUTO(crl) crl = NULL;
-    if (crl_new(signer, facts, last.entries + last.entries / 16, &crl, err) ||
-        crl_store_feed(w->db, issuer->name, last.this_update_ms, crl, err))
+    if (crl_new(signer, &facts, last.entries + last.entries / 16, &crl, err) ||
+        crl_store_feed(db, name, last.this_update_ms, crl, err))
         return -1;
-    *ret_entries = crl_count(crl);
-    if (crl_finish(crl, der, err))
+    const size_t entries = crl_count(crl);
+    if (crl_finish(crl, &m->der, err) ||
+        crl_store_add(db, name, &facts, entries, buf_bytes(&m->der), &m->task->job->id, err))
         return -1;
-    return crl_store_add(
-        w->db, issuer->name, facts, *ret_entries, buf_bytes(der), &task->job->id, err);
+    plan_result(&m->task->plan,
+        json_pack("{s:s, s:I, s:I, s:s, s:s}", "issuer", name, "number", (json_int_t)facts.number,
+            "entries", (json_int_t)entries, "this_update", clock_s(facts.this_update_ms),
+            "next_update", clock_s(facts.next_update_ms)));
+    return 0;
 }
 
-static int complete(struct worker *w, struct task *task, const struct uuid *group, struct err *err)
+static int stop_waiting(void *arg, struct err *err)
 {
-    AUTO(completion) c = completion_new(&task, 1, clock_now_ms());
-    return job_complete(w->db, completion_rows(c), 1, group, clock_now_ms(), err);
+    const struct making *m = arg;
+    return crl_wanted_clear(m->worker->db, m->issuer->name, &m->task->job->id, err);
 }
 
-/* The transaction's content. */
-static int make(
-    struct worker *w, struct task *task, const struct uuid *group, struct buf *der, struct err *err)
+/* An unsure commit: run again, it finds the job finished, or still there and makes the CRL. */
+static int make(void *arg, struct err *err)
 {
-    struct job_lock lock = {.id = task->job->id, .attempt = task->job->attempt};
-    if (job_lock_rows(w->db, &lock, 1, err))
-        return -1;
-    if (lock.state != JOB_LOCK_HELD) {
-        task->outcome = job_lock_outcome(&lock);
-        return 0;
+    struct making *m = arg;
+    int result = alone_hold(m->worker->db, m->task, err);
+    if (result)
+        return result;
+    if (m->issuer) {
+        buf_clear(&m->der);
+        plan_clear(&m->task->plan);
+        if (build(m, err))
+            return err_context(err, "CRL of %s", m->issuer->name);
     }
-    if (!task->refused) {
-        const struct config_issuer *issuer = issuer_of(w, task);
-        struct crl_facts facts;
-        size_t entries;
-        if (build(w, issuer, task, &facts, &entries, der, err))
-            return err_context(err, "CRL of %s", issuer->name);
-        plan_result(&task->plan,
-            json_pack("{s:s, s:I, s:I, s:s, s:s}", "issuer", issuer->name, "number",
-                (json_int_t)facts.number, "entries", (json_int_t)entries, "this_update",
-                clock_s(facts.this_update_ms), "next_update", clock_s(facts.next_update_ms)));
-    }
-    task->outcome = task->refused ? OUTCOME_REFUSED : OUTCOME_DONE;
-    return complete(w, task, group, err);
+    m->task->outcome = m->task->refused ? OUTCOME_REFUSED : OUTCOME_DONE;
+    return alone_complete(m->worker->db, m->task, m->group, err);
 }
 
 /*
@@ -116,55 +118,23 @@ static void publish(const struct worker *w, const char *issuer, struct bytes der
             log_q(w->config->crl_folder), der.length);
 }
 
-/* Both commits may have to wait for others, and be tried again. */
-static int begin(
-    struct worker *w, const struct config_issuer *issuer, const struct task *task, struct err *err)
-{
-    if (issuer && crl_wanted_clear(w->db, issuer->name, &task->job->id, err))
-        return -1;
-    return db_begin(w->db, err);
-}
-
 static int run_one(struct worker *w, struct task *task, const struct uuid *group, struct err *err)
 {
-    AUTO_BUF der = {0};
-    const struct config_issuer *issuer = task->refused ? NULL : issuer_of(w, task);
-    for (int races = 0; races < RACES_MOST; races++) {
-        err_clear(err);
-        buf_clear(&der);
-        if (!task->refused)
-            plan_clear(&task->plan);
-        if (db_open(w->db, err))
-            return -1;
-        if (begin(w, issuer, task, err) || make(w, task, group, &der, err))
-            db_rollback(w->db);
-        else if (db_commit(w->db, err) == 0) {
-            if (task->outcome == OUTCOME_DONE)
-                publish(w, issuer->name, buf_bytes(&der));
-            return 0;
-        }
-        task->outcome = OUTCOME_FAILED;
-        /* Unsure: the next round finds the job finished, or still there and makes the CRL. */
-        if (err->kind != ERR_CONFLICT && err->kind != ERR_UNSURE)
-            break;
-    }
-    return -1;
+    struct making m = {.worker = w, .task = task, .group = group};
+    m.issuer = task->refused ? NULL : issuer_of(w, task);
+    int result = m.issuer ? alone_commit(w->db, stop_waiting, &m, err) : 0;
+    if (result == 0)
+        result = alone_commit(w->db, make, &m, err);
+    if (result == 0 && m.issuer)
+        publish(w, m.issuer->name, buf_bytes(&m.der));
+    buf_free(&m.der);
+    return result < 0 ? -1 : 0;
 }
 
 static int run(
     struct worker *w, struct task **tasks, size_t n, const struct uuid *group, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (run_one(w, tasks[i], group, err) == 0)
-            continue;
-        if (!db_is_open(w->db))
-            return -1;
-        plan_clear(&tasks[i]->plan);
-        plan_refuse(&tasks[i]->plan, err->code, "%s", err->text);
-        tasks[i]->outcome = OUTCOME_FAILED;
-        err_clear(err);
-    }
-    return 0;
+    return alone_each(w, tasks, n, group, run_one, err);
 }
 
 const struct kind_ops crl_ops = {.id = KIND_CRL, .prepare = prepare, .run = run};

@@ -7,9 +7,9 @@
  * others' mails are spread over all slots, where brokers find them.
  */
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "db/job_store.h"
+#include "kinds/alone.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
 #include "kinds/scan_tally.h"
@@ -20,9 +20,8 @@
 #include <string.h>
 
 enum {
-    CHUNK = 1000,  /* certificates in one transaction, at most DB_IDS_MOST */
-    SLOTS = 16,    /* schema/001_core.sql */
-    RACES_MOST = 5 /* times a transaction that lost is run again */
+    CHUNK = 1000, /* certificates in one transaction, at most DB_IDS_MOST */
+    SLOTS = 16,   /* schema/001_core.sql */
 };
 
 /* A part of those due: some certificates of one product, due at one threshold. */
@@ -44,6 +43,7 @@ struct scan {
     struct buf ids;
     struct chunk *chunks;
     size_t chunk_count;
+    const struct chunk *now; /* the transaction's; NULL: none is left */
     struct scan_tally *tally;
 };
 
@@ -240,19 +240,6 @@ static int do_chunk(struct scan *s, const struct chunk *c, struct plan *plan, st
 
 /* --- transactions --- */
 
-/* 1: the job's row is no longer ours, and task->outcome says what it is. */
-static int hold_job(struct scan *s, struct err *err)
-{
-    struct task *task = s->task;
-    struct job_lock lock = {.id = task->job->id, .attempt = task->job->attempt};
-    if (job_lock_rows(s->worker->db, &lock, 1, err))
-        return -1;
-    if (lock.state == JOB_LOCK_HELD)
-        return 0;
-    task->outcome = job_lock_outcome(&lock);
-    return 1;
-}
-
 static int insert_mails(struct scan *s, struct plan *plan, struct err *err)
 {
     struct task carrier = {.job = s->task->job, .plan = *plan};
@@ -271,12 +258,13 @@ static int insert_mails(struct scan *s, struct plan *plan, struct err *err)
     return n ? job_insert(s->worker->db, order, n, err) : 0;
 }
 
-static int chunk_alone(struct scan *s, const struct chunk *c, struct err *err)
+static int chunk_alone(void *arg, struct err *err)
 {
+    struct scan *s = arg;
     struct plan plan = {0};
-    int result = hold_job(s, err);
+    int result = alone_hold(s->worker->db, s->task, err);
     if (result == 0)
-        result = do_chunk(s, c, &plan, err);
+        result = do_chunk(s, s->now, &plan, err);
     if (result == 0)
         result = insert_mails(s, &plan, err);
     plan_clear(&plan);
@@ -307,54 +295,29 @@ static int give_result(struct scan *s, struct err *err)
     return 0;
 }
 
-static int complete(struct scan *s, const struct chunk *c, struct err *err)
+static int complete(struct scan *s, struct err *err)
 {
     struct task *task = s->task;
-    int result = hold_job(s, err);
+    int result = alone_hold(s->worker->db, task, err);
     if (result)
         return result;
-    if (c && do_chunk(s, c, &task->plan, err))
+    if (s->now && do_chunk(s, s->now, &task->plan, err))
         return -1;
     if (!task->refused && give_result(s, err))
         return -1;
-    AUTO(completion) done = completion_new(&task, 1, clock_now_ms());
-    if (completion_followup_count(done) &&
-        job_insert(s->worker->db, completion_followups(done), completion_followup_count(done), err))
-        return -1;
-    return job_complete(s->worker->db, completion_rows(done), 1, s->group, clock_now_ms(), err);
-}
-
-/* Runs it until it is committed: 0; 1 when the job is no longer ours. What an unsure commit may
- * have done is found done. */
-static int in_transaction(struct scan *s, const struct chunk *c,
-    int (*work)(struct scan *, const struct chunk *, struct err *), struct err *err)
-{
-    struct db *db = s->worker->db;
-    for (int races = 0;; races++) {
-        err_clear(err);
-        if (db_open(db, err))
-            return -1;
-        if (db_begin(db, err) == 0) {
-            int result = work(s, c, err);
-            if (result)
-                db_rollback(db);
-            if (result > 0 || (result == 0 && db_commit(db, err) == 0))
-                return result;
-        }
-        if ((err->kind != ERR_CONFLICT && err->kind != ERR_UNSURE) || races >= RACES_MOST)
-            return -1;
-    }
+    return alone_complete(s->worker->db, task, s->group, err);
 }
 
 /* The last one, whose plan is the job's: emptied before each try. */
-static int finish(struct scan *s, const struct chunk *c, struct err *err)
+static int finish(void *arg, struct err *err)
 {
+    struct scan *s = arg;
     if (!s->task->refused && !s->is_dry) {
         plan_clear(&s->task->plan);
         actor_record(&s->decision, &s->task->plan);
         start_tally(s);
     }
-    return complete(s, c, err);
+    return complete(s, err);
 }
 
 static int look_only(struct scan *s, struct err *err)
@@ -369,23 +332,26 @@ static int look_only(struct scan *s, struct err *err)
         if (result)
             return -1;
     }
-    return in_transaction(s, NULL, finish, err) < 0 ? -1 : 0;
+    return alone_commit(s->worker->db, finish, s, err) < 0 ? -1 : 0;
 }
 
 static int scan(struct scan *s, struct err *err)
 {
+    struct db *db = s->worker->db;
     int result = 0;
     if (s->task->refused)
-        return in_transaction(s, NULL, finish, err) < 0 ? -1 : 0;
-    if (db_open(s->worker->db, err) || find_due(s, err))
+        return alone_commit(db, finish, s, err) < 0 ? -1 : 0;
+    if (db_open(db, err) || find_due(s, err))
         return -1;
     if (s->is_dry)
         return look_only(s, err);
-    for (size_t i = 0; result == 0 && i + 1 < s->chunk_count; i++)
-        result = in_transaction(s, &s->chunks[i], chunk_alone, err);
+    for (size_t i = 0; result == 0 && i < s->chunk_count; i++) {
+        s->now = &s->chunks[i];
+        if (i + 1 < s->chunk_count)
+            result = alone_commit(db, chunk_alone, s, err);
+    }
     if (result == 0)
-        result =
-            in_transaction(s, s->chunk_count ? &s->chunks[s->chunk_count - 1] : NULL, finish, err);
+        result = alone_commit(db, finish, s, err);
     return result < 0 ? -1 : 0;
 }
 
@@ -407,17 +373,7 @@ static int run_one(struct worker *w, struct task *task, const struct uuid *group
 static int run(
     struct worker *w, struct task **tasks, size_t n, const struct uuid *group, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (run_one(w, tasks[i], group, err) == 0)
-            continue;
-        tasks[i]->outcome = OUTCOME_FAILED;
-        if (!db_is_open(w->db))
-            return -1;
-        plan_clear(&tasks[i]->plan);
-        plan_refuse(&tasks[i]->plan, err->code, "%s", err->text);
-        err_clear(err);
-    }
-    return 0;
+    return alone_each(w, tasks, n, group, run_one, err);
 }
 
 const struct kind_ops expiry_scan_ops = {.id = KIND_EXPIRY_SCAN, .prepare = prepare, .run = run};

@@ -4,6 +4,7 @@
  */
 #include "base/map.h"
 #include "base/mem.h"
+#include "kinds/alone.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
 #include "lifecycle/decide_credentials.h"
@@ -127,7 +128,8 @@ static int answer(struct worker *w, struct task *task, struct question *q, struc
     return 0;
 }
 
-static int run_one(struct worker *w, struct task *task, struct err *err)
+static int run_one(
+    struct worker *w, struct task *task, const struct uuid *group UNUSED, struct err *err)
 {
     struct ports ports;
     ports_of(w, NULL, &ports);
@@ -140,20 +142,10 @@ static int run_one(struct worker *w, struct task *task, struct err *err)
     return 0;
 }
 
-static int run(struct worker *w, struct task **tasks, size_t n, const struct uuid *group UNUSED,
-    struct err *err)
+static int run(
+    struct worker *w, struct task **tasks, size_t n, const struct uuid *group, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (run_one(w, tasks[i], err) == 0)
-            continue;
-        if (!db_is_open(w->db))
-            return -1;
-        plan_clear(&tasks[i]->plan);
-        plan_refuse(&tasks[i]->plan, err->code, "%s", err->text);
-        tasks[i]->outcome = OUTCOME_FAILED;
-        err_clear(err);
-    }
-    return 0;
+    return alone_each(w, tasks, n, group, run_one, err);
 }
 
 const struct kind_ops notices_ops = {.id = KIND_NOTICES, .run = run};
