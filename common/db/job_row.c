@@ -48,24 +48,24 @@ struct db_value db_bytes_or_null(struct bytes b)
     return b.length ? db_bytes(b) : db_null();
 }
 
+void job_row_values(const struct job *j, struct db_value *ret)
+{
+    const struct db_value row[JOB_COLUMN_COUNT] = {db_uuid(&j->id), db_int(j->slot),
+        db_int(j->rank), db_text(j->kind), db_int(j->priority), db_int(j->run_at_ms),
+        db_int(j->attempt), db_int(j->failures), db_int(j->crashes),
+        db_bytes((struct bytes){j->args, j->args_length}),
+        db_bytes((struct bytes){j->fingerprint, sizeof j->fingerprint}), db_text(j->client),
+        db_uuid_or_null(&j->parent), db_int(j->created_ms)};
+    memcpy(ret, row, sizeof row);
+}
+
 int job_rows_insert(struct db *db, const struct job *const *jobs, size_t n, struct err *err)
 {
-    static const struct statement insert = {.name = "job.insert",
-        .sql = "INSERT INTO job (id, slot, `rank`, kind, priority, run_at_ms, attempt, failures, "
-               "crashes, args, fingerprint, client, parent, created_ms) "
-               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        .params = JOB_COLUMN_TYPES};
+    static const struct statement insert = {
+        .name = "job.insert", .sql = JOB_INSERT, .params = JOB_COLUMN_TYPES};
     AUTO_VALUES values = mem_zero(n * JOB_COLUMN_COUNT, sizeof *values);
-    for (size_t i = 0; i < n; i++) {
-        const struct job *j = jobs[i];
-        const struct db_value row[JOB_COLUMN_COUNT] = {db_uuid(&j->id), db_int(j->slot),
-            db_int(j->rank), db_text(j->kind), db_int(j->priority), db_int(j->run_at_ms),
-            db_int(j->attempt), db_int(j->failures), db_int(j->crashes),
-            db_bytes((struct bytes){j->args, j->args_length}),
-            db_bytes((struct bytes){j->fingerprint, sizeof j->fingerprint}), db_text(j->client),
-            db_uuid_or_null(&j->parent), db_int(j->created_ms)};
-        memcpy(values + i * JOB_COLUMN_COUNT, row, sizeof row);
-    }
+    for (size_t i = 0; i < n; i++)
+        job_row_values(jobs[i], values + i * JOB_COLUMN_COUNT);
     return db_run_bulk(db, &insert, values, n, NULL, err);
 }
 

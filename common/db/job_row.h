@@ -17,6 +17,12 @@ struct db_value db_uuid_or_null(const struct uuid *id);
 /* No data goes as NULL. */
 struct db_value db_bytes_or_null(struct bytes b);
 
+/* A whole row, and its values in the order of JOB_COLUMN_TYPES. */
+#define JOB_INSERT                                                                                 \
+    "INSERT INTO job (id, slot, `rank`, kind, priority, run_at_ms, attempt, failures, crashes, "   \
+    "args, fingerprint, client, parent, created_ms) "                                              \
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+void job_row_values(const struct job *job, struct db_value *ret);
 /* Inserts whole rows in one statement per 10 MB or so. Duplicate keys are the caller's to judge. */
 int job_rows_insert(
     struct db *db, const struct job *const *jobs, size_t n, struct err *err) MUST_USE;
