@@ -78,6 +78,8 @@ static UNUSED void free_server(struct aggregate *a)
     aggregate_free(a);
     contract_free(c);
 }
+DEFINE_AUTO(server, struct aggregate, free_server);
+#define AUTO_SERVER CLEANUP(server_auto_free) struct aggregate *
 
 /* Recipients of the planned mails, in order, with a blank between. */
 static UNUSED char *mails_to(const struct plan *plan)

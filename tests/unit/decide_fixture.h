@@ -287,6 +287,23 @@ static UNUSED void world_clear(struct world *w)
     policy_set_free(w->set);
 }
 
+/* A world for one test: cmocka's set-up and tear-down. */
+static UNUSED int world_new(void **state)
+{
+    struct world *w = MEM_NEW(struct world);
+    world_init(w);
+    *state = w;
+    return 0;
+}
+
+static UNUSED int world_free(void **state)
+{
+    world_clear(*state);
+    free(*state);
+    return 0;
+}
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_new, world_free)
+
 /* JSON written with single quotes. */
 static UNUSED json_t *json_of(const char *text)
 {

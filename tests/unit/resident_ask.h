@@ -16,13 +16,6 @@ static UNUSED int set_up(void **state)
     return 0;
 }
 
-static UNUSED int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 #define COUNTER "'by': {'role': 'subscriber', 'how': 'counter', 'operator': 'desk-1'}"
 #define EVIDENCE                                                                                   \
     "'by': {'role': 'subscriber', 'how': 'counter', 'operator': 'desk-1', 'evidence': {'form': "   \

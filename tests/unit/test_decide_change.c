@@ -3,21 +3,6 @@
 #include "decide_ask.h"
 #include "lifecycle/decide_change.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 #define PAPER                                                                                      \
     "{'role': 'organisation', 'how': 'paper', 'name': '〇〇', 'evidence': {'form': "             \
     "{'received_on': '2026-04-01', 'seal': true}}}"
@@ -402,7 +387,7 @@ static const char *change_contract(struct world *w, struct aggregate *a, const c
 static void test_c2_contact(void **state)
 {
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     struct contract *c = a->contract;
     assert_string_equal(change_contract(w, a,
                             "{'contacts.technical.email': 't2@example.jp', "
@@ -418,13 +403,12 @@ static void test_c2_contact(void **state)
     assert_int_not_equal(c->contacts[ROLE_TECHNICAL].row, ROW_STORED);
     assert_int_equal(c->contacts[ROLE_REGISTERED].row, ROW_NEW); /* as the fixture left it */
     assert_non_null(strstr(c->contacts[ROLE_TECHNICAL].profile, "0312345678"));
-    free_server(a);
 }
 
 static void test_c2_rejected(void **state)
 {
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     assert_string_equal(
         change_contract(w, a, "{'contacts.technical.email': 't2@example.jp'}"), "done");
     assert_string_equal(decide_last(w, a->contract->own, "reject"), "done");
@@ -436,13 +420,12 @@ static void test_c2_rejected(void **state)
                 json_string_value(json_object_get(w->plan.followups[i].args, "recipient"))) == 0;
     assert_true(is_new_told); /* old and new */
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
-    free_server(a);
 }
 
 static void test_c3_account(void **state)
 {
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     assert_string_equal(change_contract(w, a, "{'account.otp_email': 'o2@example.jp'}"), "done");
     assert_string_equal(result_text(w, "state"), "done");
     assert_true(json_is_true(json_object_get(w->plan.result, "confirm_on_screen")));
@@ -450,7 +433,6 @@ static void test_c3_account(void **state)
     AUTO_TEXT to = mails_to(&w->plan);
     assert_string_equal(to, "otp@example.jp o2@example.jp");
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
-    free_server(a);
 }
 
 static void test_contract_refusals(void **state)
@@ -468,7 +450,7 @@ static void test_contract_refusals(void **state)
         {"{'contacts.technical.email': 't@example.jp'}", "unchanged", NULL},
     };
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         change_contract(w, a, rows[i].changes);
         if (strcmp(answer(w), rows[i].answer) != 0 ||
@@ -482,7 +464,6 @@ static void test_contract_refusals(void **state)
     contract_end(a->contract, w->now_ms);
     assert_string_equal(
         change_contract(w, a, "{'contacts.technical.name': 'x'}"), "contract-ended");
-    free_server(a);
 }
 
 static void test_bad_args(void **state)
@@ -512,26 +493,26 @@ static void test_bad_args(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a3_record, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_rejected, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a4_address, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a4_never_retrieved, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a4_during_a_reissue, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a4_several, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nothing_to_replace, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a5_trade_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_b6_all_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_decided_later, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_record_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_mail_to_the_present_address, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_reviewed_later, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_who_is_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c2_contact, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c2_rejected, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c3_account, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_contract_refusals, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bad_args, set_up, tear_down),
+        IN_WORLD(test_a3_record),
+        IN_WORLD(test_rejected),
+        IN_WORLD(test_a4_address),
+        IN_WORLD(test_a4_never_retrieved),
+        IN_WORLD(test_a4_during_a_reissue),
+        IN_WORLD(test_a4_several),
+        IN_WORLD(test_nothing_to_replace),
+        IN_WORLD(test_a5_trade_name),
+        IN_WORLD(test_refusals),
+        IN_WORLD(test_b6_all_at_once),
+        IN_WORLD(test_decided_later),
+        IN_WORLD(test_record_at_once),
+        IN_WORLD(test_mail_to_the_present_address),
+        IN_WORLD(test_reviewed_later),
+        IN_WORLD(test_who_is_told),
+        IN_WORLD(test_c2_contact),
+        IN_WORLD(test_c2_rejected),
+        IN_WORLD(test_c3_account),
+        IN_WORLD(test_contract_refusals),
+        IN_WORLD(test_bad_args),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,73 +2,64 @@
 /* Services C: contracts and their contacts (C1), from the first application on. */
 #include "contract_fixture.h"
 
-static void test_first_application(void **state UNUSED)
+static void test_first_application(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = NULL;
+    struct world *w = *state;
+    AUTO_SERVER a = NULL;
     const struct request_key key = key_of('a');
     AUTO_TEXT text = mem_printf(SERVER_ARGS, "web-ev", NEW_CONTRACT, "WWW.example.jp");
-    assert_int_equal(ask_server(&w, text, NULL, &key, &a), 0);
-    assert_string_equal(answer(&w), "done");
-    assert_string_equal(result_text(&w, "state"), "awaiting-approval");
-    assert_string_equal(result_text(&w, "charge_reason"), "contract");
+    assert_int_equal(ask_server(w, text, NULL, &key, &a), 0);
+    assert_string_equal(answer(w), "done");
+    assert_string_equal(result_text(w, "state"), "awaiting-approval");
+    assert_string_equal(result_text(w, "charge_reason"), "contract");
     assert_non_null(a->contract);
-    assert_string_equal(result_text(&w, "contract"), uuid_s(&a->contract->id));
+    assert_string_equal(result_text(w, "contract"), uuid_s(&a->contract->id));
     AUTO_TEXT unit = mem_printf("%s\nwww.example.jp", uuid_s(&a->contract->id));
     assert_string_equal(a->subscriber.unit_key, unit);
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t@example.jp");
     assert_true(a->contract->contacts[ROLE_REGISTERED].wants_notice);
     assert_string_equal(a->contract->account, "{\"otp_email\":\"otp@example.jp\"}");
-    assert_int_equal(w.signings, 0);
+    assert_int_equal(w->signings, 0);
 
-    assert_string_equal(decide_last(&w, a, "approve"), "done");
-    assert_string_equal(result_text(&w, "state"), "issued");
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_string_equal(result_text(w, "state"), "issued");
     assert_string_equal(
-        w.subject, "C=JP,ST=Tokyo,L=Chiyoda,O=Example Corporation,CN=WWW.example.jp");
-    AUTO_TEXT to = mails_to(&w.plan);
+        w->subject, "C=JP,ST=Tokyo,L=Chiyoda,O=Example Corporation,CN=WWW.example.jp");
+    AUTO_TEXT to = mails_to(&w->plan);
     assert_string_equal(to, "r@example.jp t@example.jp");
-    assert_string_equal(json_text_at(w.plan.followups[1].args, "facts.name"),
+    assert_string_equal(json_text_at(w->plan.followups[1].args, "facts.name"),
         "t 〇〇"); /* each by their own name */
-    free_server(a);
-    world_clear(&w);
 }
 
 /* Who has two roles gets one mail. */
-static void test_one_person_two_roles(void **state UNUSED)
+static void test_one_person_two_roles(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = NULL;
+    struct world *w = *state;
+    AUTO_SERVER a = NULL;
     const struct request_key key = key_of('a');
     AUTO_TEXT text = mem_printf(SERVER_ARGS, "web-ev",
         "{'contacts': {'registered': " CONTACT("r") ", 'technical': " CONTACT(
             "r") ", 'administrative': " CONTACT("a") "}}",
         "www.example.jp");
-    assert_int_equal(ask_server(&w, text, NULL, &key, &a), 0);
-    assert_string_equal(decide_last(&w, a, "approve"), "done");
-    AUTO_TEXT to = mails_to(&w.plan);
+    assert_int_equal(ask_server(w, text, NULL, &key, &a), 0);
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    AUTO_TEXT to = mails_to(&w->plan);
     assert_string_equal(to, "r@example.jp");
-    free_server(a);
-    world_clear(&w);
 }
 
-static void test_second_server(void **state UNUSED)
+static void test_second_server(void **state)
 {
-    struct world w;
-    world_init(&w);
+    struct world *w = *state;
     const struct request_key key = key_of('b');
-    struct aggregate *first = issue_server(&w, "web-ev", 'a'), *second = NULL;
+    AUTO_SERVER first = issue_server(w, "web-ev", 'a');
+    AUTO(aggregate) second = NULL;
     AUTO_TEXT named = mem_printf("{'id': '%s'}", uuid_s(&first->contract->id));
     AUTO_TEXT text = mem_printf(SERVER_ARGS, "web-ev", named, "shop.example.jp");
-    assert_int_equal(ask_server(&w, text, first->contract, &key, &second), 0);
-    assert_string_equal(answer(&w), "done");
+    assert_int_equal(ask_server(w, text, first->contract, &key, &second), 0);
+    assert_string_equal(answer(w), "done");
     assert_ptr_equal(second->contract, first->contract);
     assert_int_equal(first->contract->member_count, 2);
     assert_true(uuid_equal(&second->subscriber.contract, &first->contract->id));
-    aggregate_free(second);
-    free_server(first);
-    world_clear(&w);
 }
 
 /* contract, answer, the field named; %s is the first one's contract. */
@@ -119,11 +110,10 @@ static void test_refusals(void **state UNUSED)
 }
 
 /* A contract's state, taken out, changed and put back, writes only what differs. */
-static void test_state(void **state UNUSED)
+static void test_state(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     struct contract *c = a->contract;
     c->row = ROW_STORED;
     for (int role = 0; role < ROLES; role++)
@@ -144,20 +134,18 @@ static void test_state(void **state UNUSED)
     contract_set_state(c, now);
     assert_int_equal(c->row, ROW_CHANGED);
     assert_string_equal(c->account, "{\"otp_email\":\"x@example.jp\"}");
-    assert_true(contract_is_used(c, w.now_ms));
-    assert_false(contract_is_used(c, w.now_ms + INT64_C(400) * 86400000));
-    free_server(a);
-    world_clear(&w);
+    assert_true(contract_is_used(c, w->now_ms));
+    assert_false(contract_is_used(c, w->now_ms + INT64_C(400) * 86400000));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_application),
-        cmocka_unit_test(test_one_person_two_roles),
-        cmocka_unit_test(test_second_server),
+        IN_WORLD(test_first_application),
+        IN_WORLD(test_one_person_two_roles),
+        IN_WORLD(test_second_server),
         cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_state),
+        IN_WORLD(test_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,21 +1,6 @@
 /* links: lifecycle config */
 #include "decide_fixture.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- what is accepted --- */
 
 static void test_code_is_queued(void **state)
@@ -368,20 +353,19 @@ static void test_state_words(void **state UNUSED)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_code_is_queued),
-        TEST(test_code_mail),
-        TEST(test_mail_in_english),
-        TEST(test_without_code),
-        TEST(test_second_application),
-        TEST(test_first_password_stays),
-        TEST(test_takeover),
-        TEST(test_lock_outlives_application),
-        TEST(test_renews),
-        TEST(test_bad_requests),
-        TEST(test_all_bad_fields_at_once),
-        TEST(test_missing_key_changes_nothing),
+        IN_WORLD(test_code_is_queued),
+        IN_WORLD(test_code_mail),
+        IN_WORLD(test_mail_in_english),
+        IN_WORLD(test_without_code),
+        IN_WORLD(test_second_application),
+        IN_WORLD(test_first_password_stays),
+        IN_WORLD(test_takeover),
+        IN_WORLD(test_lock_outlives_application),
+        IN_WORLD(test_renews),
+        IN_WORLD(test_bad_requests),
+        IN_WORLD(test_all_bad_fields_at_once),
+        IN_WORLD(test_missing_key_changes_nothing),
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_state_words),
     };

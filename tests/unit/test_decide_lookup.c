@@ -1,21 +1,6 @@
 /* links: lifecycle config */
 #include "decide_ask.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- user id and password (E1, E5) --- */
 
 #define USER "{'user_id': 'user01', 'password': 1, 'csr': 'x'%s}"
@@ -229,17 +214,16 @@ static void test_lookup_by_session(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_user_id),
-        TEST(test_which_without_code),
-        TEST(test_anew_after_expiry),
-        TEST(test_company_code),
-        TEST(test_lookup),
-        TEST(test_lookup_by_code),
-        TEST(test_lookup_days_left),
-        TEST(test_lookup_wrong),
-        TEST(test_lookup_by_session),
+        IN_WORLD(test_user_id),
+        IN_WORLD(test_which_without_code),
+        IN_WORLD(test_anew_after_expiry),
+        IN_WORLD(test_company_code),
+        IN_WORLD(test_lookup),
+        IN_WORLD(test_lookup_by_code),
+        IN_WORLD(test_lookup_days_left),
+        IN_WORLD(test_lookup_wrong),
+        IN_WORLD(test_lookup_by_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

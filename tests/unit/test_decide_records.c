@@ -213,7 +213,7 @@ static void bad_corrections(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_free)
     const struct CMUnitTest tests[] = {
         TEST(everything_held_is_disclosed),
         TEST(that_there_is_nothing_is_confirmed),

@@ -3,21 +3,6 @@
 #include "decide_ask.h"
 #include "lifecycle/decide_succession.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 #define YUKI                                                                                          \
     "{'product': 'class2', 'password': {'scrypt': 'x'}, 'subscriber': {'email': "                     \
     "'taro@example.jp', 'title': '部長', 'name': {'ja': '山田 太郎', 'latin': 'Yamada Taro'}, " \
@@ -85,8 +70,7 @@ static void test_a6_a8_a9_whole_way(void **state)
     assert_false(uuid_is_zero(&old->revoked_by)); /* in the same transaction (B4) */
     mail = mail_of(w, "certificate-reissued");
     assert_non_null(json_text_at(mail, "facts.old_revoked_on"));
-    assert_string_equal(
-        json_text_at(mail, "facts.old_serial"), "40404040404040404040404040404001");
+    assert_string_equal(json_text_at(mail, "facts.old_serial"), "40404040404040404040404040404001");
     assert_null(mail_of(w, "certificate-revoked"));
     stored(a);
     assert_string_equal(retrieve(w, a, how), "done"); /* X6 */
@@ -380,19 +364,19 @@ static void test_cannot_make_a_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a6_a8_a9_whole_way, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a9_chain_of_three, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a11_never_retrieved, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a11_successor_not_retrieved, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a7_credentials, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a11_operator, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_states, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_b2_days_left, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_b5_b6_bad_changes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_b5_association_changes_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_b10_change_of_address, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_b10_address_is_taken, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cannot_make_a_code, set_up, tear_down),
+        IN_WORLD(test_a6_a8_a9_whole_way),
+        IN_WORLD(test_a9_chain_of_three),
+        IN_WORLD(test_a11_never_retrieved),
+        IN_WORLD(test_a11_successor_not_retrieved),
+        IN_WORLD(test_a7_credentials),
+        IN_WORLD(test_a11_operator),
+        IN_WORLD(test_states),
+        IN_WORLD(test_b2_days_left),
+        IN_WORLD(test_b5_b6_bad_changes),
+        IN_WORLD(test_b5_association_changes_nothing),
+        IN_WORLD(test_b10_change_of_address),
+        IN_WORLD(test_b10_address_is_taken),
+        IN_WORLD(test_cannot_make_a_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

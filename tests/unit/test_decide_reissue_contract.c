@@ -92,171 +92,150 @@ static void test_rules(void **state UNUSED)
 }
 
 /* From the request to the day the old one goes, to the second (C5, X4). */
-static void test_deferred(void **state UNUSED)
+static void test_deferred(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     const struct request_key key = key_of('b');
     const int64_t end_ms = a->certificates[0]->not_after_ms;
-    w.now_ms += 3 * DAY;
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "done");
-    assert_string_equal(result_text(&w, "charge_reason"), "free");
+    w->now_ms += 3 * DAY;
+    assert_string_equal(reissue(w, a, &rows[0], &key), "done");
+    assert_string_equal(result_text(w, "charge_reason"), "free");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
     stored(a);
 
     /* One request at a time, and it counts already. */
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "already-requested");
+    assert_string_equal(reissue(w, a, &rows[0], &key), "already-requested");
 
-    w.now_ms += DAY;
-    assert_string_equal(decide_last(&w, a, "approve"), "done");
-    assert_string_equal(result_text(&w, "state"), "issued");
-    AUTO_TEXT revoke_at = mem_text(clock_s(w.now_ms + 14 * DAY));
-    assert_string_equal(result_text(&w, "revoke_at"), revoke_at);
+    w->now_ms += DAY;
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_string_equal(result_text(w, "state"), "issued");
+    AUTO_TEXT revoke_at = mem_text(clock_s(w->now_ms + 14 * DAY));
+    assert_string_equal(result_text(w, "revoke_at"), revoke_at);
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_VALID);
     assert_int_equal(a->certificates[1]->not_after_ms, end_ms); /* A9 */
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
     assert_int_equal(a->contract->reissues, 1);
     const struct plan_followup *revocation = NULL;
-    for (size_t i = 0; i < w.plan.followup_count; i++)
-        if (w.plan.followups[i].kind == KIND_REVOKE && !revocation) /* then its reminder */
-            revocation = &w.plan.followups[i];
+    for (size_t i = 0; i < w->plan.followup_count; i++)
+        if (w->plan.followups[i].kind == KIND_REVOKE && !revocation) /* then its reminder */
+            revocation = &w->plan.followups[i];
     assert_non_null(revocation);
-    assert_int_equal(revocation->run_at_ms, w.now_ms + 14 * DAY);
-    AUTO_TEXT to = mails_to(&w.plan);
+    assert_int_equal(revocation->run_at_ms, w->now_ms + 14 * DAY);
+    AUTO_TEXT to = mails_to(&w->plan);
     assert_string_equal(to, "r@example.jp t@example.jp");
     stored(a);
 
     /* C4: web-ev once only. */
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "new-application");
-    free_server(a);
-    world_clear(&w);
+    assert_string_equal(reissue(w, a, &rows[0], &key), "new-application");
 }
 
-static void test_immediate(void **state UNUSED)
+static void test_immediate(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-sr", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-sr", 'a');
     const struct request_key key = key_of('b');
     static const struct ask row = {
         "web-sr", "unusable", "immediate", BY_CONTACT, 0, 0, "done", "awaiting-approval"};
-    assert_string_equal(reissue(&w, a, &row, &key), "done");
+    assert_string_equal(reissue(w, a, &row, &key), "done");
     stored(a);
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
-    w.now_ms += 1000;
-    assert_string_equal(decide_last(&w, a, "approve"), "done");
+    w->now_ms += 1000;
+    assert_string_equal(decide_last(w, a, "approve"), "done");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
-    assert_int_equal(a->certificates[0]->revoked_ms, w.now_ms);
-    assert_int_equal(a->certificates[1]->issued_ms, w.now_ms); /* the same moment (C5) */
-    free_server(a);
-    world_clear(&w);
+    assert_int_equal(a->certificates[0]->revoked_ms, w->now_ms);
+    assert_int_equal(a->certificates[1]->issued_ms, w->now_ms); /* the same moment (C5) */
 }
 
-static void test_rejected(void **state UNUSED)
+static void test_rejected(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     const struct request_key key = key_of('b');
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "done");
+    assert_string_equal(reissue(w, a, &rows[0], &key), "done");
     stored(a);
-    assert_string_equal(decide_last(&w, a, "reject"), "done");
+    assert_string_equal(decide_last(w, a, "reject"), "done");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_CANCELLED);
     assert_int_equal(a->contract->reissues, 0);
     stored(a);
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "done"); /* it was not one */
-    free_server(a);
-    world_clear(&w);
+    assert_string_equal(reissue(w, a, &rows[0], &key), "done"); /* it was not one */
 }
 
 /* The old one went while the request waited. */
-static void test_gone_meanwhile(void **state UNUSED)
+static void test_gone_meanwhile(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     const struct request_key key = key_of('b');
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "done");
+    assert_string_equal(reissue(w, a, &rows[0], &key), "done");
     stored(a);
-    certificate_revoke(a->certificates[0], REASON_KEY_COMPROMISE, w.now_ms, &w.job);
-    assert_string_equal(decide_last(&w, a, "approve"), "revoked");
+    certificate_revoke(a->certificates[0], REASON_KEY_COMPROMISE, w->now_ms, &w->job);
+    assert_string_equal(decide_last(w, a, "approve"), "revoked");
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_AWAITING_APPROVAL);
-    assert_string_equal(decide_last(&w, a, "reject"), "done");
-    free_server(a);
-    world_clear(&w);
+    assert_string_equal(decide_last(w, a, "reject"), "done");
 }
 
 /* C6: at once by an operator, looked at afterwards, once. */
-static void test_emergency(void **state UNUSED)
+static void test_emergency(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     const struct request_key key = key_of('b');
     static const struct ask row = {
         "web-ev", "key-compromise", NULL, BY_OPERATOR, 0, 0, "done", "issued"};
-    assert_string_equal(reissue(&w, a, &row, &key), "done");
+    assert_string_equal(reissue(w, a, &row, &key), "done");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
     assert_int_equal(a->certificates[0]->reason, REASON_KEY_COMPROMISE);
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_VALID);
     assert_non_null(strstr(a->applications[1]->request, "\"review\""));
     stored(a);
-    assert_string_equal(decide_last(&w, a, "approve"), "done");
-    assert_string_equal(result_text(&w, "state"), "reviewed");
+    assert_string_equal(decide_last(w, a, "approve"), "done");
+    assert_string_equal(result_text(w, "state"), "reviewed");
     assert_int_equal(a->certificates[1]->state, CERTIFICATE_VALID);
     stored(a);
-    assert_string_equal(decide_last(&w, a, "approve"), "not-awaiting");
-    free_server(a);
-    world_clear(&w);
+    assert_string_equal(decide_last(w, a, "approve"), "not-awaiting");
 }
 
 /* C6: what replaces a compromised key is another key. */
-static void test_compromised_key_again(void **state UNUSED)
+static void test_compromised_key_again(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     const struct request_key same = key_of('a'), key = key_of('b');
     static const struct ask row = {
         "web-ev", "key-compromise", NULL, BY_OPERATOR, 0, 0, "done", "issued"};
-    assert_string_equal(reissue(&w, a, &row, &same), "key-compromised");
+    assert_string_equal(reissue(w, a, &row, &same), "key-compromised");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
-    assert_string_equal(reissue(&w, a, &row, &key), "done");
-    free_server(a);
-    world_clear(&w);
+    assert_string_equal(reissue(w, a, &row, &key), "done");
 }
 
 /* Without a request there is nothing to issue from; a key the product does not take is named. */
-static void test_csr(void **state UNUSED)
+static void test_csr(void **state)
 {
-    struct world w;
-    world_init(&w);
-    struct aggregate *a = issue_server(&w, "web-ev", 'a');
+    struct world *w = *state;
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     struct request_key key = key_of('b');
-    assert_string_equal(reissue(&w, a, &rows[0], NULL), "bad-request");
-    assert_string_not_equal(field_text(&w, "csr"), "(none)");
+    assert_string_equal(reissue(w, a, &rows[0], NULL), "bad-request");
+    assert_string_not_equal(field_text(w, "csr"), "(none)");
     key.curve = CURVE_P384;
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "bad-request");
-    assert_string_not_equal(field_text(&w, "csr"), "(none)");
+    assert_string_equal(reissue(w, a, &rows[0], &key), "bad-request");
+    assert_string_not_equal(field_text(w, "csr"), "(none)");
     a->contract->has_ended = true;
-    assert_string_equal(reissue(&w, a, &rows[0], &key), "contract-ended");
-    free_server(a);
-    world_clear(&w);
+    assert_string_equal(reissue(w, a, &rows[0], &key), "contract-ended");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_deferred),
-        cmocka_unit_test(test_immediate),
-        cmocka_unit_test(test_rejected),
-        cmocka_unit_test(test_gone_meanwhile),
-        cmocka_unit_test(test_emergency),
-        cmocka_unit_test(test_compromised_key_again),
-        cmocka_unit_test(test_csr),
+        IN_WORLD(test_deferred),
+        IN_WORLD(test_immediate),
+        IN_WORLD(test_rejected),
+        IN_WORLD(test_gone_meanwhile),
+        IN_WORLD(test_emergency),
+        IN_WORLD(test_compromised_key_again),
+        IN_WORLD(test_csr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

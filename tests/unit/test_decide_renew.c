@@ -3,21 +3,6 @@
 #include "decide_ask.h"
 #include "lifecycle/decide_renew.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 #define HOLDER "'by': {'role': 'holder', 'how': 'session'}"
 #define SIGNED "'by': {'role': 'holder', 'how': 'signature'}"
 
@@ -272,7 +257,7 @@ static void test_by_credentials(void **state)
 static void test_c_application(void **state)
 {
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     const int64_t end_ms = a->certificates[0]->not_after_ms;
     assert_int_equal(end_ms, at("2027-04-01T14:59:59Z"));
     a->contract->reissues = 1;
@@ -296,13 +281,12 @@ static void test_c_application(void **state)
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_VALID);
     assert_string_equal(a->contract->contacts[ROLE_TECHNICAL].email, "t2@example.jp"); /* C2 */
     assert_int_equal(a->contract->reissues, 0);                                        /* C4 */
-    free_server(a);
 }
 
 static void test_c_rejected(void **state)
 {
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     w->now_ms = at("2027-03-01T00:00:00Z");
     assert_string_equal(
         renew(w, a, CONTACT_ASKS ", 'changes': {'contacts.technical.email': 't2@example.jp'}", 'b'),
@@ -313,7 +297,6 @@ static void test_c_rejected(void **state)
     assert_string_equal(renew(w, a, CONTACT_ASKS, 'c'), "done"); /* again, without */
     contract_end(a->contract, w->now_ms);
     assert_string_equal(decide_last(w, a, "approve"), "contract-ended");
-    free_server(a);
 }
 
 /* What waits for its review is not made for who lost the certificate itself meanwhile (C8). */
@@ -348,7 +331,7 @@ static void test_c_bad_changes(void **state)
         {"{'nothing': 'x'}", "changes.nothing"},
     };
     struct world *w = *state;
-    struct aggregate *a = issue_server(w, "web-ev", 'a');
+    AUTO_SERVER a = issue_server(w, "web-ev", 'a');
     w->now_ms = at("2027-03-01T00:00:00Z");
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         AUTO_TEXT more = mem_printf(CONTACT_ASKS ", 'changes': %s", rows[i].changes);
@@ -357,25 +340,24 @@ static void test_c_bad_changes(void **state)
     }
     w->now_ms = at("2027-04-01T15:00:00Z");
     assert_string_equal(renew(w, a, CONTACT_ASKS, 'b'), "new-application"); /* after expiry */
-    free_server(a);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_e4_in_the_window, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_e4_whole_way, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_present_names, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_who, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_signed_by_its_own_key, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_states, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a2_apply_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_reviewed_later, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_by_credentials, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c_application, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c_rejected, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c_revoked_meanwhile, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c_bad_changes, set_up, tear_down),
+        IN_WORLD(test_e4_in_the_window),
+        IN_WORLD(test_e4_whole_way),
+        IN_WORLD(test_present_names),
+        IN_WORLD(test_who),
+        IN_WORLD(test_signed_by_its_own_key),
+        IN_WORLD(test_states),
+        IN_WORLD(test_a2_apply_again),
+        IN_WORLD(test_reviewed_later),
+        IN_WORLD(test_by_credentials),
+        IN_WORLD(test_c_application),
+        IN_WORLD(test_c_rejected),
+        IN_WORLD(test_c_revoked_meanwhile),
+        IN_WORLD(test_c_bad_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,29 +27,27 @@ static const char *resend(
     return answer(w);
 }
 
-static void the_same_code_goes_to_the_present_address(void **state UNUSED)
+static void the_same_code_goes_to_the_present_address(void **state)
 {
-    struct world w;
-    world_init(&w);
-    AUTO(aggregate) a = apply(&w, "association");
+    struct world *w = *state;
+    AUTO(aggregate) a = apply(w, "association");
     stored(a);
     text_set(&a->subscriber.profile,
         "{\"email\": \"new@example.jp\", \"name\": {\"ja\": \"山田 太郎\"}}");
-    assert_string_equal(resend(&w, a, ", 'operator': 'op1'", 1, true), "done");
-    assert_int_equal(w.plan.followup_count, 1);
-    const json_t *mail = w.plan.followups[0].args;
+    assert_string_equal(resend(w, a, ", 'operator': 'op1'", 1, true), "done");
+    assert_int_equal(w->plan.followup_count, 1);
+    const json_t *mail = w->plan.followups[0].args;
     assert_string_equal(json_text_at(mail, "template"), "certificate-code");
     assert_string_equal(json_text_at(mail, "recipient"), "new@example.jp");
     assert_int_equal(json_integer_value(json_object_get(mail, "generation")), 1);
     assert_string_equal(json_text_at(mail, "facts.resent"), "yes");
-    assert_string_equal(result_text(&w, "recipient"), "new@example.jp");
-    assert_string_equal(result_text(&w, "mail"), uuid_s(&w.plan.followups[0].id));
+    assert_string_equal(result_text(w, "recipient"), "new@example.jp");
+    assert_string_equal(result_text(w, "mail"), uuid_s(&w->plan.followups[0].id));
     assert_int_equal(a->certificates[0]->code_generation, 1);
     assert_int_equal(a->certificates[0]->row, ROW_STORED);
-    assert_string_equal(w.plan.audits[0].event, "mail.resent");
-    assert_string_equal(w.plan.actor, "op1");
-    assert_string_equal(w.plan.role, "operator");
-    world_clear(&w);
+    assert_string_equal(w->plan.audits[0].event, "mail.resent");
+    assert_string_equal(w->plan.actor, "op1");
+    assert_string_equal(w->plan.role, "operator");
 }
 
 static void what_is_not_sent_again(void **state UNUSED)
@@ -91,31 +89,29 @@ static void what_is_not_sent_again(void **state UNUSED)
     }
 }
 
-static void dead_codes_stay_dead(void **state UNUSED)
+static void dead_codes_stay_dead(void **state)
 {
-    struct world w;
-    world_init(&w);
-    assert_string_equal(resend(&w, NULL, "", 1, true), "not-found");
-    AUTO(aggregate) a = apply(&w, "short-code");
-    w.now_ms = at("2026-05-01T14:59:59Z");
-    assert_string_equal(resend(&w, a, "", 1, true), "done");
-    w.now_ms = at("2026-05-01T15:00:00Z");
-    assert_string_equal(resend(&w, a, "", 1, true), "code-expired");
+    struct world *w = *state;
+    assert_string_equal(resend(w, NULL, "", 1, true), "not-found");
+    AUTO(aggregate) a = apply(w, "short-code");
+    w->now_ms = at("2026-05-01T14:59:59Z");
+    assert_string_equal(resend(w, a, "", 1, true), "done");
+    w->now_ms = at("2026-05-01T15:00:00Z");
+    assert_string_equal(resend(w, a, "", 1, true), "code-expired");
     a->certificates[0]->state = CERTIFICATE_VALID;
-    a->certificates[0]->not_after_ms = w.now_ms - DAY_MS;
+    a->certificates[0]->not_after_ms = w->now_ms - DAY_MS;
     a->certificates[0]->issued_ms = 1;
-    assert_string_equal(resend(&w, a, "", 1, true), "expired");
+    assert_string_equal(resend(w, a, "", 1, true), "expired");
     a->subscriber.is_withdrawn = true;
-    assert_string_equal(resend(&w, a, "", 1, true), "withdrawn");
-    world_clear(&w);
+    assert_string_equal(resend(w, a, "", 1, true), "withdrawn");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_code_goes_to_the_present_address),
+        IN_WORLD(the_same_code_goes_to_the_present_address),
         cmocka_unit_test(what_is_not_sent_again),
-        cmocka_unit_test(dead_codes_stay_dead),
+        IN_WORLD(dead_codes_stay_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -310,7 +310,7 @@ static void subscribers_are_named(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_free)
     const struct CMUnitTest tests[] = {
         TEST(three_years_with_the_first_day),
         TEST(devices),

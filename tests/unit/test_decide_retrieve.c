@@ -1,21 +1,6 @@
 /* links: lifecycle config */
 #include "decide_ask.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 /* --- a good retrieval --- */
 
 static void test_retrieve(void **state)
@@ -411,27 +396,26 @@ static void test_bad_requests(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_retrieve),
-        TEST(test_validity),
-        TEST(test_japanese_subject),
-        TEST(test_profile_of_its_application),
-        TEST(test_end_of_chain),
-        TEST(test_never_past_issuer),
-        TEST(test_again),
-        TEST(test_other_states),
-        TEST(test_code_dies),
-        TEST(test_key_is_refused),
-        TEST(test_cannot_sign),
-        TEST(test_one_answer_for_all),
-        TEST(test_five_lock),
-        TEST(test_the_owner_hears_of_the_lock),
-        TEST(test_success_resets),
-        TEST(test_password_changed_meanwhile),
-        TEST(test_two_products),
-        TEST(test_withdrawn),
-        TEST(test_bad_requests),
+        IN_WORLD(test_retrieve),
+        IN_WORLD(test_validity),
+        IN_WORLD(test_japanese_subject),
+        IN_WORLD(test_profile_of_its_application),
+        IN_WORLD(test_end_of_chain),
+        IN_WORLD(test_never_past_issuer),
+        IN_WORLD(test_again),
+        IN_WORLD(test_other_states),
+        IN_WORLD(test_code_dies),
+        IN_WORLD(test_key_is_refused),
+        IN_WORLD(test_cannot_sign),
+        IN_WORLD(test_one_answer_for_all),
+        IN_WORLD(test_five_lock),
+        IN_WORLD(test_the_owner_hears_of_the_lock),
+        IN_WORLD(test_success_resets),
+        IN_WORLD(test_password_changed_meanwhile),
+        IN_WORLD(test_two_products),
+        IN_WORLD(test_withdrawn),
+        IN_WORLD(test_bad_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

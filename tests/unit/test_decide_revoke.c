@@ -1,21 +1,6 @@
 /* links: lifecycle config */
 #include "decide_ask.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 #define BY "'by': {'role': 'operator', 'operator': 'op1'}"
 
 /* `more` are members after certificate and by. */
@@ -445,24 +430,23 @@ static void test_direct_approved(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_revoke),
-        TEST(test_again),
-        TEST(test_late_compromise),
-        TEST(test_code_of_a_successor),
-        TEST(test_never_retrieved),
-        TEST(test_race_with_retrieval),
-        TEST(test_refusals),
-        TEST(test_much_evidence),
-        TEST(test_which),
-        TEST(test_approve),
-        TEST(test_reject),
-        TEST(test_bad_decisions),
-        TEST(test_direct),
-        TEST(test_direct_refused),
-        TEST(test_direct_without_csr),
-        TEST(test_direct_approved),
+        IN_WORLD(test_revoke),
+        IN_WORLD(test_again),
+        IN_WORLD(test_late_compromise),
+        IN_WORLD(test_code_of_a_successor),
+        IN_WORLD(test_never_retrieved),
+        IN_WORLD(test_race_with_retrieval),
+        IN_WORLD(test_refusals),
+        IN_WORLD(test_much_evidence),
+        IN_WORLD(test_which),
+        IN_WORLD(test_approve),
+        IN_WORLD(test_reject),
+        IN_WORLD(test_bad_decisions),
+        IN_WORLD(test_direct),
+        IN_WORLD(test_direct_refused),
+        IN_WORLD(test_direct_without_csr),
+        IN_WORLD(test_direct_approved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,27 +107,24 @@ static void test_words(void **state UNUSED)
 }
 
 /* Another certificate lives under it: the contract goes on. */
-static void test_contract_goes_on(void **state UNUSED)
+static void test_contract_goes_on(void **state)
 {
-    struct world w;
-    world_init(&w);
+    struct world *w = *state;
     const struct request_key key = key_of('b');
-    struct aggregate *a = issue_server(&w, "web-sr", 'a'), *second = NULL;
+    AUTO_SERVER a = issue_server(w, "web-sr", 'a');
+    AUTO(aggregate) second = NULL;
     AUTO_TEXT named = mem_printf("{'id': '%s'}", uuid_s(&a->contract->id));
     AUTO_TEXT text = mem_printf(SERVER_ARGS, "web-sr", named, "shop.example.jp");
-    assert_int_equal(ask_server(&w, text, a->contract, &key, &second), 0);
-    assert_string_equal(decide_last(&w, second, "approve"), "done");
+    assert_int_equal(ask_server(w, text, a->contract, &key, &second), 0);
+    assert_string_equal(decide_last(w, second, "approve"), "done");
     stored(second);
-    assert_string_equal(revoke(&w, a, ASKED), "done");
-    w.now_ms += INT64_C(3) * 3600 * 1000;
+    assert_string_equal(revoke(w, a, ASKED), "done");
+    w->now_ms += INT64_C(3) * 3600 * 1000;
     assert_string_equal(
-        word(&w, a, "'decision': 'approve', 'reason': 'superseded', " CALLED("registered", LATER)),
+        word(w, a, "'decision': 'approve', 'reason': 'superseded', " CALLED("registered", LATER)),
         "done");
     assert_int_equal(a->certificates[0]->state, CERTIFICATE_REVOKED);
     assert_false(a->contract->has_ended);
-    aggregate_free(second);
-    free_server(a);
-    world_clear(&w);
 }
 
 int main(void)
@@ -135,7 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_words),
-        cmocka_unit_test(test_contract_goes_on),
+        IN_WORLD(test_contract_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

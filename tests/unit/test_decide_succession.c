@@ -3,21 +3,6 @@
 #include "decide_ask.h"
 #include "lifecycle/decide_succession.h"
 
-static int set_up(void **state)
-{
-    struct world *w = MEM_NEW(struct world);
-    world_init(w);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 static const char *retrieve_with(struct world *w, struct aggregate *a, char letter)
 {
     struct ask how = RIGHT;
@@ -414,22 +399,22 @@ static void test_c5_announced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_c5_c6_timing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c6_operator_in_emergency, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_immediate_and_keep, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c5_x4_to_the_second, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c5_one_successor, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c5_one_heir, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_x4_deferred_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c5_announced, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_x4_nobody_else, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_x4_not_superseded_any_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_x4_superseded_by_a_later_one, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_x4_by_hand_before, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c6_compromise_collapses_the_chain, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_compromised_key_of_two, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_compromised_key_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_c4_limits, set_up, tear_down),
+        IN_WORLD(test_c5_c6_timing),
+        IN_WORLD(test_c6_operator_in_emergency),
+        IN_WORLD(test_immediate_and_keep),
+        IN_WORLD(test_c5_x4_to_the_second),
+        IN_WORLD(test_c5_one_successor),
+        IN_WORLD(test_c5_one_heir),
+        IN_WORLD(test_x4_deferred_again),
+        IN_WORLD(test_c5_announced),
+        IN_WORLD(test_x4_nobody_else),
+        IN_WORLD(test_x4_not_superseded_any_more),
+        IN_WORLD(test_x4_superseded_by_a_later_one),
+        IN_WORLD(test_x4_by_hand_before),
+        IN_WORLD(test_c6_compromise_collapses_the_chain),
+        IN_WORLD(test_compromised_key_of_two),
+        IN_WORLD(test_compromised_key_is_refused),
+        IN_WORLD(test_c4_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,13 +13,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_clear(*state);
-    free(*state);
-    return 0;
-}
-
 #define PAPER                                                                                      \
     "{'role': 'organisation', 'how': 'paper', 'name': '〇〇', 'evidence': {'form': "             \
     "{'received_on': '2026-04-01', 'seal': true}}}"
@@ -246,13 +239,13 @@ static void test_confirmation_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a10_reasons, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_codes_and_applications, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_deferral_is_cancelled, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_confirmed_first, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_rejected, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_confirmation_of_others, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a10_reasons, set_up, world_free),
+        cmocka_unit_test_setup_teardown(test_codes_and_applications, set_up, world_free),
+        cmocka_unit_test_setup_teardown(test_deferral_is_cancelled, set_up, world_free),
+        cmocka_unit_test_setup_teardown(test_refusals, set_up, world_free),
+        cmocka_unit_test_setup_teardown(test_confirmed_first, set_up, world_free),
+        cmocka_unit_test_setup_teardown(test_rejected, set_up, world_free),
+        cmocka_unit_test_setup_teardown(test_confirmation_of_others, set_up, world_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

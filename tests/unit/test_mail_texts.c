@@ -350,22 +350,21 @@ static struct aggregate *two(struct world *w, enum certificate_state next)
     return a;
 }
 
-static void what_decisions_know_is_enough_for_every_text(void **state UNUSED)
+static void what_decisions_know_is_enough_for_every_text(void **state)
 {
-    struct world w;
-    world_init(&w);
-    AUTO(aggregate) a = two(&w, CERTIFICATE_VALID);
+    struct world *w = *state;
+    AUTO(aggregate) a = two(w, CERTIFICATE_VALID);
     AUTO_TYPE(json, json_t) *changed =
         json_of("{'email': 'x', 'contacts.technical.email': 'y', 'attributes.floor': '3'}");
     struct person person = {0};
-    assert_int_equal(person_of_rows(a, a->applications[0], &person, &w.err), 0);
+    assert_int_equal(person_of_rows(a, a->applications[0], &person, &w->err), 0);
     for (int event = 0; event < POLICY_MAIL_EVENTS; event++)
         for (size_t kind = 0; event != MAIL_EXPIRY && kind < ARRAY_LENGTH(kinds_of_application);
              kind++)
             for (int which = 0; which < 12; which++) {
                 struct certificate *c = a->certificates[which % 2];
                 struct mail_order o = {.event = (enum policy_mail)event,
-                    .policy = policy_set_find(w.set, "association"),
+                    .policy = policy_set_find(w->set, "association"),
                     .aggregate = a,
                     .application = a->applications[1],
                     .certificate = c,
@@ -374,21 +373,20 @@ static void what_decisions_know_is_enough_for_every_text(void **state UNUSED)
                     .effect = which % 3 == 0 ? EFFECT_REISSUE : EFFECT_NEW_APPLICATION,
                     .note = which % 4 < 2 ? "書類に不備がございます。" : NULL};
                 snprintf(a->applications[1]->kind, MODEL_WORD, "%s", kinds_of_application[kind]);
-                a->subscriber.locked_ms = w.now_ms;
-                c->revoked_ms = event == MAIL_REVOKED ? w.now_ms : 0;
+                a->subscriber.locked_ms = w->now_ms;
+                c->revoked_ms = event == MAIL_REVOKED ? w->now_ms : 0;
                 if (event == MAIL_DEFERRED_DUE) {
                     text_set(&a->applications[1]->request,
                         "{\"reissue\": {\"timing\": \"deferred\", \"crl\": 4, \"revoke_ms\": "
                         "1780000000000}}");
                     snprintf(a->applications[1]->kind, MODEL_WORD, "reissue");
                 }
-                AUTO_TEXT text = letter(&w, &o,
+                AUTO_TEXT text = letter(w, &o,
                     which / 2 % 2 ? PARTY_SUBSCRIBER : PARTY_ORGANISATION,
                     which / 4 % 2 ? WHEN_OLD : WHEN_CURRENT, which / 6 ? LANGUAGE_JA : LANGUAGE_EN);
                 check_lines(text, 200, policy_word(mail, event)); /* real values are longer */
             }
     person_clear(&person);
-    world_clear(&w);
 }
 
 /* "Apply again" only where nothing takes its place. */
@@ -482,35 +480,33 @@ static void a_reissue_tells_what_becomes_of_the_old_one(void **state UNUSED)
 }
 
 /* A10: to the organisation; nothing to who has died. */
-static void nothing_goes_to_the_deceased(void **state UNUSED)
+static void nothing_goes_to_the_deceased(void **state)
 {
-    struct world w;
-    world_init(&w);
-    add_product(w.set, "made.yaml",
+    struct world *w = *state;
+    add_product(w->set, "made.yaml",
         "product: grieving\nextends: association\nmails: {withdrawn: [subscriber, organisation], "
         "request-received: [subscriber, organisation]}\n");
-    AUTO(aggregate) a = apply(&w, "association");
+    AUTO(aggregate) a = apply(w, "association");
     AUTO_TYPE(json, json_t) *profile = json_loads(a->subscriber.profile, 0, NULL);
     json_put(profile, "organisation.email", json_string("office@example.jp"));
     struct person person = person_of_args(&a->subscriber.id, profile, NULL);
     for (int spares = 0; spares < 2; spares++) {
-        const struct decision d = decision(&w);
+        const struct decision d = decision(w);
         const struct mail_order o = {.event = MAIL_WITHDRAWN,
-            .policy = w.set->items[w.set->count - 1],
+            .policy = w->set->items[w->set->count - 1],
             .aggregate = a,
             .application = a->applications[0],
             .person = &person,
             .spares_subscriber = spares};
-        mail_plan(&d, &o, &w.plan);
-        assert_int_equal(w.plan.followup_count, 2 - spares);
-        const json_t *last = w.plan.followups[1 - spares].args;
+        mail_plan(&d, &o, &w->plan);
+        assert_int_equal(w->plan.followup_count, 2 - spares);
+        const json_t *last = w->plan.followups[1 - spares].args;
         assert_string_equal(json_text_at(last, "recipient"), "office@example.jp");
         assert_string_equal(json_text_at(last, "facts.about"), "山田 太郎");
         assert_string_equal(json_text_at(last, "facts.organisation"), "例示株式会社");
         assert_null(json_text_at(last, "facts.name"));
     }
     person_clear(&person);
-    world_clear(&w);
 }
 
 int main(void)
@@ -520,10 +516,10 @@ int main(void)
         cmocka_unit_test(every_fact_has_its_place),
         cmocka_unit_test(the_document_names_every_text_and_fact),
         cmocka_unit_test(every_occasion_has_a_text),
-        cmocka_unit_test(what_decisions_know_is_enough_for_every_text),
+        IN_WORLD(what_decisions_know_is_enough_for_every_text),
         cmocka_unit_test(a_revocation_tells_how_to_go_on),
         cmocka_unit_test(a_reissue_tells_what_becomes_of_the_old_one),
-        cmocka_unit_test(nothing_goes_to_the_deceased),
+        IN_WORLD(nothing_goes_to_the_deceased),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
