@@ -1,75 +1,7 @@
 /* links: support db */
+#include "job_lab.h"
+
 #include "base/mem.h"
-#include "support/jobs.h"
-#include "support/mariadb.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define DATABASE "test_jobs"
-
-static struct mariadb *server;
-static struct db *broker, *worker, *other, *admin;
-
-static int start(void **state)
-{
-    (void)state;
-    server = mariadb_start(NULL, NULL);
-    mariadb_migrate(server, DATABASE);
-    broker = mariadb_open(server, "certq_broker", DATABASE, 1);
-    worker = mariadb_open(server, "certq_worker", DATABASE, 1);
-    other = mariadb_open(server, "certq_worker", DATABASE, 1);
-    admin = mariadb_open(server, "certq_admin", DATABASE, 1);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    db_free(broker);
-    db_free(worker);
-    db_free(other);
-    db_free(admin);
-    mariadb_free(server);
-    return 0;
-}
-
-static int empty(void **state)
-{
-    (void)state;
-    struct err err;
-    db_rollback(other);
-    must(db_open(worker, &err));
-    db_rollback(worker);
-    mariadb_do(broker, "DELETE FROM job");
-    mariadb_do(broker, "DELETE FROM job_history");
-    return 0;
-}
-
-static int64_t number(const char *sql)
-{
-    return mariadb_number(server, DATABASE, sql);
-}
-
-static void insert(const struct job *jobs, size_t n)
-{
-    struct err err;
-    const struct job *list[64];
-    for (size_t i = 0; i < n; i++)
-        list[i] = &jobs[i];
-    must(job_insert(broker, list, n, &err));
-}
-
-static void samples(struct job *jobs, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        jobs[i] = job_sample();
-    insert(jobs, n);
-}
 
 static int state_of(const struct job_lock *locks, size_t n, const struct uuid *id)
 {

@@ -1,128 +1,11 @@
 /* links: workers support */
-/* The unit of work on a real MariaDB: what goes in comes out, and two units never decide at once.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* The unit of work on a real MariaDB: what goes in comes out. */
+#include "unit_lab.h"
 
-#include <cmocka.h>
-
-#include "base/mem.h"
 #include "kind_ops.h"
 #include "store/application_store.h"
 #include "store/certificate_store.h"
 #include "store/subscriber_store.h"
-#include "support/mariadb.h"
-#include "unit.h"
-
-#include <pthread.h>
-#include <stdio.h>
-#include <string.h>
-
-#define DATABASE "unit"
-
-static struct mariadb *server;
-
-static int start(void **state UNUSED)
-{
-    server = mariadb_start(NULL, NULL);
-    mariadb_migrate(server, DATABASE);
-    return 0;
-}
-
-static int stop(void **state UNUSED)
-{
-    mariadb_free(server);
-    return 0;
-}
-
-static struct db *connect_worker(void)
-{
-    return mariadb_open(server, "certq_worker", DATABASE, 3);
-}
-
-/* --- rows --- */
-
-static struct aggregate *new_aggregate(const char *key)
-{
-    struct aggregate *a = aggregate_new();
-    struct subscriber *s = &a->subscriber;
-    s->row = ROW_NEW;
-    s->id = uuid_new();
-    snprintf(s->product, sizeof s->product, "association");
-    s->unit_key = mem_text(key);
-    s->email = mem_printf("%s@example.jp", key);
-    snprintf(s->language, sizeof s->language, "ja");
-    s->profile = mem_text("{\"name\":{\"ja\":\"山田 太郎 𠮷\"}}");
-    s->created_ms = 1234;
-    struct application *p = aggregate_add_application(a);
-    p->id = uuid_new();
-    p->state = APPLICATION_AWAITING_APPROVAL;
-    p->job = uuid_new();
-    p->charged = CHARGED_UPSTREAM;
-    snprintf(p->kind, sizeof p->kind, "issue");
-    snprintf(p->charge_reason, sizeof p->charge_reason, "upstream");
-    p->created_ms = 1235;
-    struct certificate *c = aggregate_add_certificate(a);
-    c->id = p->certificate = uuid_new();
-    c->application = p->id;
-    c->root = c->id;
-    snprintf(c->product, sizeof c->product, "association");
-    snprintf(c->issuer, sizeof c->issuer, "person-ca");
-    c->serial_length = SERIAL_BYTES;
-    memcpy(c->serial, c->id.b, SERIAL_BYTES);
-    c->created_ms = 1236;
-    certificate_move(c, CERTIFICATE_AWAITING_APPROVAL);
-    return a;
-}
-
-static void must(int result, const struct err *err)
-{
-    if (result)
-        fail_msg("%s: %s", err->code, err->text);
-}
-
-static int lock_and_load(struct unit *u, const struct uuid *ids, size_t n, struct err *err)
-{
-    const struct unit_wanted wanted = {.subscribers = ids, .subscriber_count = n};
-    return unit_lock_and_load(u, &wanted, err);
-}
-
-/* Adds aggregates in one transaction of their own. */
-static void add(struct db *db, struct aggregate **all, size_t n)
-{
-    struct err err = {0};
-    AUTO(unit) u = unit_new(db);
-    for (size_t i = 0; i < n; i++)
-        unit_add(u, all[i]);
-    must(db_begin(db, &err), &err);
-    must(unit_store(u, NULL, 0, &err), &err);
-    must(db_commit(db, &err), &err);
-}
-
-/* A table of two rows, which the optimiser would rather scan: only the listed row is locked. */
-static void test_locks_nothing_else(void **state UNUSED)
-{
-    struct err err = {0};
-    AUTO(db) one = connect_worker();
-    AUTO(db) two = mariadb_open(server, "certq_worker", DATABASE, 1);
-    AUTO(unit) first = unit_new(one);
-    AUTO(unit) second = unit_new(two);
-    struct aggregate *both[] = {new_aggregate("left"), new_aggregate("right")};
-    struct uuid left = both[0]->subscriber.id, right = both[1]->subscriber.id;
-    assert_int_equal(mariadb_number(server, DATABASE, "SELECT COUNT(*) FROM subscriber"), 0);
-    add(one, both, 2);
-    must(db_begin(one, &err), &err);
-    must(lock_and_load(first, &right, 1, &err), &err);
-    must(db_begin(two, &err), &err);
-    must(lock_and_load(second, &left, 1, &err), &err);
-    assert_non_null(unit_find(second, &left));
-    db_rollback(two);
-    db_rollback(one);
-}
-
-/* --- what goes in comes out --- */
 
 static void check_loaded_new(const struct aggregate *a, const struct uuid *id, const char *key)
 {
@@ -218,7 +101,7 @@ static void check_changed(struct unit *u, struct aggregate *a)
 static void test_round_trip(void **state UNUSED)
 {
     struct err err = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     struct aggregate *a = new_aggregate("round");
     struct uuid id = a->subscriber.id, nobody = uuid_new();
     struct uuid ids[] = {id, nobody, id};
@@ -251,7 +134,7 @@ static void test_round_trip(void **state UNUSED)
 static void test_revocation(void **state UNUSED)
 {
     struct err err = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     struct aggregate *a = new_aggregate("revoked");
     struct uuid job = uuid_new();
     a->certificates[0]->state = CERTIFICATE_VALID;
@@ -270,7 +153,7 @@ static void test_revocation(void **state UNUSED)
 static void test_audit(void **state UNUSED)
 {
     struct err err = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     AUTO(unit) u = unit_new(db);
     struct job job = {.id = uuid_new(), .client = (char *)(uintptr_t) "web"};
     struct task tasks[2] = {{.job = &job}, {.job = &job}};
@@ -297,7 +180,7 @@ static void test_find_units(void **state UNUSED)
 {
     enum { N = 450 };
     struct err err = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     struct aggregate *all[N];
     const char *keys[2 * N];
     struct uuid ids[N], found[2 * N];
@@ -328,7 +211,7 @@ static void test_find_units(void **state UNUSED)
 static void test_find_by_address(void **state UNUSED)
 {
     struct err err = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     struct aggregate *all[5];
     struct subscriber_hit hits[3];
     size_t n;
@@ -365,7 +248,7 @@ static void test_find_by_address(void **state UNUSED)
 static void test_find_certificates(void **state UNUSED)
 {
     struct err err = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     struct aggregate *a = new_aggregate("findable");
     struct uuid subscriber = a->subscriber.id, id = a->certificates[0]->id;
     struct uuid application = a->applications[0]->id, job = a->applications[0]->job, found[3];
@@ -394,117 +277,10 @@ static void test_find_certificates(void **state UNUSED)
     assert_true(uuid_is_zero(&found[0]));
 }
 
-/* --- two at once --- */
-
-static void test_duplicate(void **state UNUSED)
-{
-    struct err err = {0};
-    AUTO(db) one = connect_worker();
-    AUTO(db) two = connect_worker();
-    AUTO(unit) late = unit_new(two);
-    must(db_begin(two, &err), &err);
-    unit_add(late, new_aggregate("twins"));
-    struct aggregate *first = new_aggregate("twins");
-    add(one, &first, 1);
-    assert_int_equal(unit_store(late, NULL, 0, &err), -1);
-    assert_int_equal(err.kind, ERR_CONFLICT);
-    assert_string_equal(err.code, "duplicate");
-    db_rollback(two);
-    assert_int_equal(mariadb_number(server, DATABASE,
-                         "SELECT COUNT(*) FROM subscriber s JOIN application a ON a.subscriber = "
-                         "s.id WHERE s.unit_key = 'twins'"),
-        1);
-}
-
-static void test_lock_is_waited_for(void **state UNUSED)
-{
-    struct err err = {0};
-    AUTO(db) one = connect_worker();
-    AUTO(db) two = mariadb_open(server, "certq_worker", DATABASE, 1);
-    AUTO(unit) first = unit_new(one);
-    AUTO(unit) second = unit_new(two);
-    struct aggregate *a = new_aggregate("locked");
-    struct uuid id = a->subscriber.id;
-    add(one, &a, 1);
-    must(db_begin(one, &err), &err);
-    must(lock_and_load(first, &id, 1, &err), &err);
-    must(db_begin(two, &err), &err);
-    assert_int_equal(lock_and_load(second, &id, 1, &err), -1);
-    assert_int_equal(err.kind, ERR_CONFLICT);
-    assert_null(unit_find(second, &id));
-    db_rollback(two);
-    db_rollback(one);
-}
-
-#define THREADS 4
-#define ROUNDS 30
-#define SHARED 6
-
-static struct uuid shared[SHARED];
-
-static int count_once(struct db *db, const struct uuid *ids, size_t n, struct err *err)
-{
-    AUTO(unit) u = unit_new(db);
-    if (db_begin(db, err) || lock_and_load(u, ids, n, err))
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        struct aggregate *a = unit_find(u, &ids[i]);
-        a->subscriber.failures++;
-        row_touch(&a->subscriber.row);
-    }
-    return unit_store(u, NULL, 0, err) || db_commit(db, err) ? -1 : 0;
-}
-
-/* Lists in any order: locks are taken in id order, so nobody waits in a circle. */
-static void *count_up(void *arg)
-{
-    const size_t self = (size_t)(uintptr_t)arg;
-    struct err err = {0};
-    struct db *db = connect_worker();
-    uintptr_t conflicts = 0;
-    for (size_t round = 0; round < ROUNDS; round++) {
-        struct uuid ids[3];
-        for (size_t i = 0; i < 3; i++)
-            ids[i] = shared[(self * 5 + round + i * (self % 2 ? 1 : SHARED - 1)) % SHARED];
-        while (count_once(db, ids, 3, &err)) {
-            db_rollback(db);
-            if (err.kind != ERR_CONFLICT || ++conflicts > 1000)
-                abort();
-        }
-    }
-    db_free(db);
-    return (void *)conflicts; /* NOLINT */
-}
-
-static void test_nobody_decides_on_the_same_version(void **state UNUSED)
-{
-    AUTO(db) db = connect_worker();
-    struct aggregate *all[SHARED];
-    pthread_t threads[THREADS];
-    for (size_t i = 0; i < SHARED; i++) {
-        AUTO_TEXT key = mem_printf("counted%zu", i);
-        all[i] = new_aggregate(key);
-        shared[i] = all[i]->subscriber.id;
-    }
-    add(db, all, SHARED);
-    for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, count_up, (void *)(uintptr_t)i), 0);
-    uintptr_t conflicts = 0;
-    for (size_t i = 0; i < THREADS; i++) {
-        void *result;
-        pthread_join(threads[i], &result);
-        conflicts += (uintptr_t)result;
-    }
-    assert_int_equal(conflicts, 0); /* waits, but never a deadlock */
-    assert_int_equal(mariadb_number(server, DATABASE,
-                         "SELECT SUM(failures) FROM subscriber WHERE unit_key LIKE 'counted%'"),
-        THREADS * ROUNDS * 3);
-}
-
 static void test_failure_stays(void **state UNUSED)
 {
     struct err err = {0}, first = {0}, second = {0};
-    AUTO(db) db = connect_worker();
+    AUTO(db) db = connect_worker(3);
     AUTO(unit) u = unit_new(db);
     assert_int_equal(unit_conflict(u, &err), 0);
     (void)err_set(&first, ERR_CONFLICT, NULL, "first");
@@ -519,16 +295,12 @@ static void test_failure_stays(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_locks_nothing_else),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_revocation),
         cmocka_unit_test(test_audit),
         cmocka_unit_test(test_find_units),
         cmocka_unit_test(test_find_by_address),
         cmocka_unit_test(test_find_certificates),
-        cmocka_unit_test(test_duplicate),
-        cmocka_unit_test(test_lock_is_waited_for),
-        cmocka_unit_test(test_nobody_decides_on_the_same_version),
         cmocka_unit_test(test_failure_stays),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -1,47 +1,8 @@
 /* links: workers support */
 /* Contracts in the unit of work, on a real MariaDB: one lock for all that hangs on one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit_lab.h"
 
-#include <cmocka.h>
-
-#include "base/mem.h"
 #include "store/application_store.h"
-#include "support/mariadb.h"
-#include "unit.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#define DATABASE "contracts"
-
-static struct mariadb *server;
-
-static int start(void **state UNUSED)
-{
-    server = mariadb_start(NULL, NULL);
-    mariadb_migrate(server, DATABASE);
-    return 0;
-}
-
-static int stop(void **state UNUSED)
-{
-    mariadb_free(server);
-    return 0;
-}
-
-static struct db *connect_worker(int lock_wait_s)
-{
-    return mariadb_open(server, "certq_worker", DATABASE, lock_wait_s);
-}
-
-static void must(int result, const struct err *err)
-{
-    if (result)
-        fail_msg("%s: %s", err->code, err->text);
-}
 
 static struct aggregate *new_member(struct contract *c, const char *key)
 {
