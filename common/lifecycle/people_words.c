@@ -22,7 +22,7 @@ const char *people_reason(enum reason reason, enum policy_language language)
         struct word word;
     } rows[] = {
         {REASON_KEY_COMPROMISE, WORD("秘密鍵の漏えい、紛失など、またはそのおそれがあるため",
-                                    "the private key is compromised or lost, or may be")},
+                                    "the private key was or may have been compromised or lost")},
         {REASON_CA_COMPROMISE, WORD("認証局の鍵の漏えい、またはそのおそれがあるため",
                                    "the key of the certification authority may be compromised")},
         {REASON_AFFILIATION_CHANGED, WORD("ご所属またはご登録内容の変更のため",
@@ -47,7 +47,7 @@ static const struct {
 } fields[] = {
     {"email", WORD("電子メールアドレス", "E-mail address")},
     {"organisation.email", WORD("組織の電子メールアドレス", "E-mail address of the organisation")},
-    {"user_id", WORD("利用者ID", "User id")},
+    {"user_id", WORD("利用者ID", "User ID")},
     {"resident_id", WORD("利用者の番号", "Holder's number")},
     {"role", WORD("利用者の種別", "Kind of user")},
     {"name.ja", WORD("氏名", "Name (Japanese)")},
