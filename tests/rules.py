@@ -1,4 +1,5 @@
-"""Each rule of the services has its row in docs/products.md, with tests that are there (`ctest -L rules`)."""
+"""Each rule of the services has its row in docs/products.md, with tests that are there (`ctest -L rules`); and the words
+that jobs are refused with, and that the audit says, are in docs/protocol.md and docs/security.md."""
 import pathlib
 import re
 import unittest
@@ -59,6 +60,23 @@ class Rules(unittest.TestCase):
             "X7 has no row", "X77 is no rule, or has two rows", "X77: test_policy_flaws.c runs no nothing_is_refused"])
         gone = self.text.replace("test_policy_flaws.c", "test_of_nothing.c")
         self.assertEqual(flaws(gone, SOURCE / "tests"), ["X7: there is no test_of_nothing.c"])
+
+
+class Words(unittest.TestCase):
+
+    def check(self, function, document):
+        sources = [*SOURCE.glob("common/lifecycle/*.c"), *SOURCE.glob("workers/**/*.c")]
+        calls = [call for path in sources for call in re.findall(rf"{function}\(\s*[^,]+,\s*([^;]*)", path.read_text())]
+        words = {word for call in calls for word in re.findall(r'^"([a-z.-]+)"', call)}
+        text = (SOURCE / "docs" / document).read_text()
+        self.assertGreater(len(words), 20)
+        self.assertEqual(sorted(word for word in words if f"`{word}`" not in text), [])
+
+    def test_what_jobs_are_refused_with(self):
+        self.check("plan_refuse", "protocol.md")
+
+    def test_what_the_audit_says(self):
+        self.check("plan_audit", "security.md")
 
 
 if __name__ == "__main__":

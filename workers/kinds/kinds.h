@@ -1,4 +1,4 @@
-/* The kinds this program does, one file each. Adding one: its file, this list, kinds.c. */
+/* The kinds this program does. Adding one: its file, this list, kinds.c. */
 #ifndef CERTQ_WORKERS_KINDS_H
 #define CERTQ_WORKERS_KINDS_H
 
