@@ -1,6 +1,7 @@
 """People who apply for certificates and retrieve them; the mails they get; other people's software that
 judges both. Written from docs/protocol.md and the rules of docs/products.md (ids A1 ... E5, X1 ... X9)."""
 import base64
+import datetime
 import email
 import email.policy
 import hashlib
@@ -19,6 +20,7 @@ LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CODE = re.compile(rf"(?<![{LETTERS}-])[{LETTERS}]{{4}}(?:-[{LETTERS}]{{4}}){{3}}(?![{LETTERS}-])")
 WELL_FORMED = "2222-2222-2222-2222"  # all zeros: the check holds, and nobody has it
 FULL_WIDTH = {ord(c): ord(c) - 0x21 + 0xFF01 for c in LETTERS + LETTERS.lower() + "-"}
+JST = datetime.timezone(datetime.timedelta(hours=9))
 _numbers = itertools.count(1)
 
 
@@ -156,6 +158,7 @@ def all_mails(stack):
 class StackCase(unittest.TestCase):
     """Tests that share one running installation: a broker, a worker, a mail worker, a catcher."""
     OPTIONS = {}
+    SERVES = KINDS  # what the worker does
     maxDiff = None
 
     @classmethod
@@ -172,7 +175,7 @@ class StackCase(unittest.TestCase):
     def start(cls, stack):
         cls.catcher = stack.start_catcher()
         cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker(KINDS, name="worker")
+        cls.worker = stack.start_worker(cls.SERVES, name="worker")
         cls.mail_worker = stack.start_worker("mail", name="mail")
 
     @classmethod
@@ -203,6 +206,18 @@ class StackCase(unittest.TestCase):
         """state, serial (hex) of a certificate's row."""
         return self.stack.sql("SELECT state, LOWER(HEX(serial)) FROM certificate WHERE id = "
                               f"UNHEX('{certificate.replace('-', '')}')")[0]
+
+
+class DatedCase(StackCase):
+    """They also move the clock, which goes right again after each."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.stack.certq, "clock", "reset")
+
+    def at(self, text):
+        """Sets it to a time of Japan."""
+        self.stack.certq("clock", "set", datetime.datetime.fromisoformat(text).replace(tzinfo=JST).isoformat())
 
 
 def products_with(stack_folder, name, base="association", **replacements):

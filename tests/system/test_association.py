@@ -4,10 +4,8 @@ import datetime
 import unittest
 
 from harness import make_key_and_csr, until
-from people import CODE, KINDS, OPERATOR, Applicant, StackCase, body_of, dates, mails_to
+from people import CODE, KINDS, OPERATOR, Applicant, DatedCase, body_of, dates, mails_to
 
-ALL = KINDS + ",renew,change,withdraw,expiry-scan"
-JST = datetime.timezone(datetime.timedelta(hours=9))
 OFFICE = "office@maru.example.jp"
 
 
@@ -58,21 +56,8 @@ class Member(Applicant):
                                           **more})
 
 
-class Association(StackCase):
-
-    @classmethod
-    def start(cls, stack):
-        stack.start_catcher()
-        cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker(ALL, name="worker")
-        cls.mail_worker = stack.start_worker("mail", name="mail")
-
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.stack.certq, "clock", "reset")
-
-    def at(self, text):
-        self.stack.certq("clock", "set", datetime.datetime.fromisoformat(text).replace(tzinfo=JST).isoformat())
+class Association(DatedCase):
+    SERVES = KINDS + ",renew,change,withdraw,expiry-scan"
 
     def mail_to(self, address, count, *words):
         """The mail number `count` to an address, which has these words."""

@@ -1,13 +1,10 @@
 """Service E as its documents describe it (E1 to E5), through the real programs with the test clock: no code and no
 mail to obtain a certificate, notices by mail and on the screen, renewal on line, a first retrieval after expiry."""
-import datetime
 import unittest
 
 from harness import SUBSCRIBER, make_key_and_csr, until
-from people import CODE, KINDS, OPERATOR, Applicant, StackCase, body_of, dates, mails_to, openssl, signed
+from people import CODE, KINDS, OPERATOR, Applicant, DatedCase, body_of, dates, mails_to, openssl, signed
 
-ALL = KINDS + ",renew,change,expiry-scan,notices"
-JST = datetime.timezone(datetime.timedelta(hours=9))
 COMPANY = "000000077"
 SESSION = {"role": "holder", "how": "session"}
 SIGNATURE = {"role": "holder", "how": "signature"}
@@ -42,21 +39,8 @@ class User(Applicant):
         return answer["result"]["notices"]
 
 
-class Banking(StackCase):
-
-    @classmethod
-    def start(cls, stack):
-        stack.start_catcher()
-        cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker(ALL, name="worker")
-        cls.mail_worker = stack.start_worker("mail", name="mail")
-
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.stack.certq, "clock", "reset")
-
-    def at(self, text):
-        self.stack.certq("clock", "set", datetime.datetime.fromisoformat(text).replace(tzinfo=JST).isoformat())
+class Banking(DatedCase):
+    SERVES = KINDS + ",renew,change,expiry-scan,notices"
 
     def user(self, role="user"):
         who = User(self.stack, self.client, role)

@@ -10,8 +10,6 @@ COUNTER = {"role": "subscriber", "how": "counter", "operator": "窓口 〇〇"}
 SESSION = {"role": "subscriber", "how": "session"}
 OPERATOR = {"role": "operator", "operator": "調査 〇〇"}
 FORM = {"form": "失効申請書", "photo_id": "運転免許証"}
-KINDS = ("issue,renew,decide,revoke,disclose,correct,erasable,password-change,password-reset,password-set,crl,inspect,"
-         "noop")
 
 
 def agent(seal_day="2014-01-10", **evidence):
@@ -58,13 +56,8 @@ class Person:
 
 
 class Resident(StackCase):
-
-    @classmethod
-    def start(cls, stack):
-        cls.catcher = stack.start_catcher()
-        cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker(KINDS, name="worker")
-        cls.mail_worker = stack.start_worker("mail", name="mail")
+    SERVES = ("issue,renew,decide,revoke,disclose,correct,erasable,password-change,password-reset,password-set,crl,"
+              "inspect,noop")
 
     def clock(self, text):
         self.stack.certq("clock", "set", text)
@@ -191,7 +184,7 @@ class Resident(StackCase):
         args = {"certificate": who.certificate, "reason": "lost", "by": at_counter()}
         urgent = self.client.submit("revoke", args)  # the reason alone makes it so
         self.client.accepted(urgent)
-        type(self).worker = self.stack.start_worker(KINDS, name="again")
+        type(self).worker = self.stack.start_worker(self.SERVES, name="again")
         result = self.done(self.client.done(urgent))
         self.assertEqual(result["reason"], "keyCompromise")
         for job in waiting:

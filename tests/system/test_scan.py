@@ -29,13 +29,7 @@ def notices_to(stack, who):
 
 
 class Scan(StackCase):
-
-    @classmethod
-    def start(cls, stack):
-        stack.start_catcher()
-        stack.start_broker()
-        stack.start_worker(ALL, name="worker")
-        stack.start_worker("mail", name="mail")
+    SERVES = ALL
 
     def valid(self, **options):
         """Somebody with a certificate, retrieved now."""

@@ -71,13 +71,7 @@ class Server:
 
 
 class ServiceC(StackCase):
-    @classmethod
-    def start(cls, stack):
-        cls.catcher = stack.start_catcher()
-        cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker(
-            "issue,decide,lookup,retrieve,reissue,renew,change,revoke,expiry-scan,crl,inspect", name="worker")
-        cls.mail_worker = stack.start_worker("mail", name="mail")
+    SERVES = "issue,decide,lookup,retrieve,reissue,renew,change,revoke,expiry-scan,crl,inspect"
 
     def decide(self, subject, decision="approve", **more):
         return self.done(self.client.run("decide", {"subject": subject, "decision": decision,

@@ -5,11 +5,9 @@ import subprocess
 import unittest
 
 from harness import BUILD, SOURCE, make_key_and_csr, until
-from people import CODE, KINDS, OPERATOR, Applicant, StackCase, body_of, dates, mails_to
+from people import CODE, KINDS, OPERATOR, Applicant, DatedCase, body_of, dates, mails_to
 
 PRODUCTS = SOURCE / "tests" / "data" / "products"
-ALL = KINDS + ",renew,change,withdraw,expiry-scan"
-JST = datetime.timezone(datetime.timedelta(hours=9))
 SESSION = {"role": "holder", "how": "session"}
 
 
@@ -50,22 +48,9 @@ class Lawyer(Applicant):
         return self.client.run("renew", {"certificate": certificate, "csr": self.new_csr(), "by": SESSION})
 
 
-class Seventh(StackCase):
+class Seventh(DatedCase):
     OPTIONS = {"products": PRODUCTS}
-
-    @classmethod
-    def start(cls, stack):
-        stack.start_catcher()
-        cls.broker = stack.start_broker()
-        cls.worker = stack.start_worker(ALL, name="worker")
-        cls.mail_worker = stack.start_worker("mail", name="mail")
-
-    def setUp(self):
-        super().setUp()
-        self.addCleanup(self.stack.certq, "clock", "reset")
-
-    def at(self, text):
-        self.stack.certq("clock", "set", datetime.datetime.fromisoformat(text).replace(tzinfo=JST).isoformat())
+    SERVES = KINDS + ",renew,change,withdraw,expiry-scan"
 
     def scan(self):
         return self.done(self.client.run("expiry-scan", {}))["products"]["lawyers"]
