@@ -2,8 +2,8 @@
 #include "base/mem.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
+#include "kinds/whom.h"
 #include "lifecycle/decide_resend.h"
-#include "lifecycle/policy_set.h"
 #include "mail/template.h"
 #include "store/mail_store.h"
 #include "unit.h"
@@ -14,12 +14,10 @@ struct resend {
     struct resend_request request;
 };
 
-static void prepare(struct worker *w, struct task *task)
+static void prepare(struct worker *w UNUSED, struct task *task)
 {
     struct resend *r = task->request = MEM_NEW(struct resend);
-    struct ports ports;
-    ports_of(w, NULL, &ports);
-    r->decision = decision_of(task, &ports);
+    r->decision = decision_of(task, NULL);
     (void)resend_read(&r->decision, task->args, &r->request, &task->plan);
 }
 
@@ -52,15 +50,11 @@ static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *
 static void decide(struct worker *w, struct task *task, struct unit *unit)
 {
     const struct resend *r = task->request;
+    const struct policy *policy = NULL;
     struct ports ports;
     struct err err = {0};
-    ports_of(w, unit, &ports);
-    struct decision d = r->decision;
-    d.ports = &ports.ports;
-    struct aggregate *aggregate =
-        task->aggregate_count ? unit_find(unit, &r->request.subscriber) : NULL;
-    const struct policy *policy =
-        aggregate ? policy_set_find(w->policies, aggregate->subscriber.product) : NULL;
+    const struct decision d = decision_in(w, unit, &r->decision, &ports);
+    struct aggregate *aggregate = whom_find(w, task, unit, &policy);
     if (decide_resend(&d, &r->request, policy, aggregate, &task->plan, &err))
         unit_fail(unit, &err);
 }
