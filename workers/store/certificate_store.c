@@ -222,25 +222,12 @@ int compromised_key_find(
 }
 
 static const struct statement find = {"certificate.find",
-    "SELECT c.id, c.subscriber FROM " DB_JOIN_IDS("certificate c", "c.id"), "bi", "bb"};
+    "SELECT list.seq, c.subscriber FROM " DB_JOIN_IDS("certificate c", "c.id"), "bi", "ib"};
 
 int certificate_find(
     struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers, struct err *err)
 {
-    struct db_value params[] = {db_bytes(id_list_bytes(ids, n)), db_int((int64_t)n)};
-    struct db_value row[2];
-    memset(ret_subscribers, 0, n * sizeof *ret_subscribers);
-    if (db_query(db, &find, params, err))
-        return -1;
-    int more;
-    while ((more = db_fetch(db, row, err)) > 0) {
-        struct uuid id = value_uuid(&row[0]);
-        for (size_t i = 0; i < n; i++)
-            if (uuid_equal(&ids[i], &id))
-                ret_subscribers[i] = value_uuid(&row[1]);
-    }
-    db_finish(db);
-    return more;
+    return id_find_each(db, &find, ids, n, ret_subscribers, err);
 }
 
 static const struct statement find_serial = {"certificate.find-serial",

@@ -3,30 +3,15 @@
 #include "lifecycle/policy.h"
 #include "store/value.h"
 
-#include <string.h>
-
 static const struct statement find = {"contract.of",
-    "SELECT s.id, s.contract FROM " DB_JOIN_IDS(
+    "SELECT list.seq, s.contract FROM " DB_JOIN_IDS(
         "subscriber s", "s.id") " WHERE s.contract IS NOT NULL",
-    "bi", "bb"};
+    "bi", "ib"};
 
 int contract_of(
     struct db *db, const struct uuid *subscribers, size_t n, struct uuid *ret, struct err *err)
 {
-    struct db_value params[] = {db_bytes(id_list_bytes(subscribers, n)), db_int((int64_t)n)};
-    struct db_value row[2];
-    memset(ret, 0, n * sizeof *ret);
-    if (db_query(db, &find, params, err))
-        return -1;
-    int more;
-    while ((more = db_fetch(db, row, err)) > 0) {
-        struct uuid id = value_uuid(&row[0]);
-        for (size_t i = 0; i < n; i++)
-            if (uuid_equal(&subscribers[i], &id))
-                ret[i] = value_uuid(&row[1]);
-    }
-    db_finish(db);
-    return more;
+    return id_find_each(db, &find, subscribers, n, ret, err);
 }
 
 static const struct statement lock = {"contract.lock",

@@ -16,6 +16,13 @@ static inline struct bytes id_list_bytes(const struct uuid *ids, size_t n)
     return (struct bytes){(const uint8_t *)ids, n * sizeof *ids};
 }
 
+/*
+ * What belongs to each id of a list: by a statement with DB_JOIN_IDS whose columns are list.seq and
+ * that id. Zero: nothing does.
+ */
+int id_find_each(struct db *db, const struct statement *statement, const struct uuid *ids, size_t n,
+    struct uuid *ret, struct err *err) MUST_USE;
+
 static inline struct uuid value_uuid(const struct db_value *v)
 {
     struct uuid id = {{0}};
