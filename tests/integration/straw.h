@@ -119,14 +119,13 @@ static UNUSED void hear(struct straw *s)
     h.body = r.body[0];
     const char *tag = json_text_at(h.json, "tag"), *id = json_text_at(h.json, "id");
     h.id = tag ? tag : id ? id : "";
-    size_t n = atomic_load(&s->seen);
+    size_t n = atomic_fetch_add(&s->seen, 1); /* before the answer, which may be heard at once */
     if (n == 0)
         snprintf(s->first_body, sizeof s->first_body, "%.*s", (int)h.body.length, h.body.data);
     else if (!bytes_equal(bytes_of_text(s->first_body), h.body))
         s->bodies_differ = true;
     snprintf(s->last_id, sizeof s->last_id, "%s", h.id);
     s->script(s, &h, n);
-    atomic_store(&s->seen, n + 1);
     json_decref(h.json);
     zmq_msg_close(&h.identity);
     while (count > 0)
