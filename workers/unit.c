@@ -22,6 +22,9 @@ struct unit {
     struct contract **contracts;
     size_t contract_count;
     struct map *by_id, *contract_by_id;
+    struct key_hash *keys; /* sorted: those looked up already */
+    size_t key_count;
+    struct buf reported; /* those of them that were reported compromised */
     bool has_failed;
     struct err failure;
 };
@@ -47,6 +50,8 @@ void unit_free(struct unit *u)
     free(u->contracts);
     map_free(u->by_id);
     map_free(u->contract_by_id);
+    free(u->keys);
+    buf_free(&u->reported);
     free(u);
 }
 
@@ -182,6 +187,37 @@ static int lock_subscribers(struct unit *u, const struct ids *subscribers, struc
     return 0;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct key_hash));
+}
+
+/* All keys of the group at once; the decisions ask one by one. */
+static int load_keys(struct unit *u, const struct unit_wanted *wanted, struct err *err)
+{
+    if (!wanted->key_count)
+        return 0;
+    u->keys = mem_copy(wanted->keys, wanted->key_count * sizeof *u->keys);
+    qsort(u->keys, wanted->key_count, sizeof *u->keys, compare_keys);
+    for (size_t i = 0; i < wanted->key_count; i++)
+        if (i == 0 || compare_keys(&u->keys[i], &u->keys[i - 1]))
+            u->keys[u->key_count++] = u->keys[i];
+    for (size_t at = 0; at < u->key_count; at += DB_IDS_MOST) {
+        size_t some = u->key_count - at < DB_IDS_MOST ? u->key_count - at : DB_IDS_MOST;
+        if (compromised_key_find(u->db, u->keys + at, some, &u->reported, err))
+            return -1;
+    }
+    return 0;
+}
+
+static bool was_reported(struct bytes keys, const uint8_t spki_sha256[static 32])
+{
+    for (size_t i = 0; i < keys.length; i += 32)
+        if (memcmp(keys.data + i, spki_sha256, 32) == 0)
+            return true;
+    return false;
+}
+
 int unit_lock_and_load(struct unit *u, const struct unit_wanted *wanted, struct err *err)
 {
     struct ids subscribers = {0}, contracts = {0};
@@ -192,7 +228,7 @@ int unit_lock_and_load(struct unit *u, const struct unit_wanted *wanted, struct 
     ids_sort(&subscribers);
     int result = find_contracts(u, &subscribers, &contracts, err) ||
                          (contracts.count && lock_contracts(u, &contracts, &subscribers, err)) ||
-                         lock_subscribers(u, &subscribers, err)
+                         lock_subscribers(u, &subscribers, err) || load_keys(u, wanted, err)
                      ? -1
                      : 0;
     free(subscribers.items);
@@ -264,7 +300,17 @@ int unit_key_compromised(
                 return 0;
             }
         }
-    return compromised_key_find(u->db, spki_sha256, ret, err);
+    struct key_hash key;
+    memcpy(key.b, spki_sha256, sizeof key.b);
+    if (u->key_count && bsearch(&key, u->keys, u->key_count, sizeof key, compare_keys)) {
+        *ret = was_reported(buf_bytes(&u->reported), spki_sha256);
+        return 0;
+    }
+    AUTO_BUF found = {0};
+    if (compromised_key_find(u->db, &key, 1, &found, err))
+        return -1;
+    *ret = found.length > 0;
+    return 0;
 }
 
 int unit_load_der(struct unit *u, struct certificate *c, struct err *err)

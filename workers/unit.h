@@ -11,6 +11,7 @@
 #include "db/db.h"
 #include "lifecycle/model.h"
 
+struct key_hash;
 struct task;
 struct unit;
 
@@ -24,12 +25,14 @@ struct unit_wanted {
     size_t subscriber_count;
     const struct uuid *contracts;
     size_t contract_count;
+    const struct key_hash *keys; /* of certificates that are asked for: were they reported? */
+    size_t key_count;
 };
 /*
  * (tx) Locks contracts, then subscribers, each in id order, by raising their version (a locking
  * read is not enough on Galera), and loads them with their applications and certificates. A
- * contract comes with all its subscribers, and a subscriber with its contract. Ids may repeat;
- * those that do not exist are passed over.
+ * contract comes with all its subscribers, and a subscriber with its contract. Ids and keys may
+ * repeat; ids that do not exist are passed over.
  */
 int unit_lock_and_load(struct unit *u, const struct unit_wanted *wanted, struct err *err) MUST_USE;
 /* Borrowed; NULL when it is not in this unit. */

@@ -292,6 +292,44 @@ static void test_failure_stays(void **state UNUSED)
     assert_string_equal(err.text, "first");
 }
 
+/* --- keys --- */
+
+static bool is_compromised(struct unit *u, uint8_t byte)
+{
+    struct err err = {0};
+    struct key_hash key;
+    bool is = false;
+    memset(key.b, byte, sizeof key.b);
+    must(unit_key_compromised(u, key.b, &is, &err), &err);
+    return is;
+}
+
+/* Those asked for with the lock, repeats among them, and others. */
+static void test_compromised_keys(void **state UNUSED)
+{
+    struct err err = {0};
+    AUTO(db) db = connect_worker(3);
+    struct aggregate *a = new_aggregate("compromised");
+    struct certificate *c = a->certificates[0];
+    memset(c->spki_sha256, 2, sizeof c->spki_sha256);
+    c->reported_by = uuid_new();
+    c->reported_ms = 5;
+    add(db, &a, 1);
+    static const uint8_t asked[] = {9, 2, 1, 2, 9, 7};
+    struct key_hash keys[ARRAY_LENGTH(asked)];
+    for (size_t i = 0; i < ARRAY_LENGTH(asked); i++)
+        memset(keys[i].b, asked[i], sizeof keys[i].b);
+    const struct unit_wanted wanted = {.keys = keys, .key_count = ARRAY_LENGTH(keys)};
+    for (size_t with = 0; with < 2; with++) {
+        AUTO(unit) u = unit_new(db);
+        must(db_begin(db, &err), &err);
+        must(unit_lock_and_load(u, with ? &wanted : &(struct unit_wanted){0}, &err), &err);
+        for (uint8_t byte = 0; byte < 10; byte++)
+            assert_int_equal(is_compromised(u, byte), byte == 2);
+        db_rollback(db);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_find_by_address),
         cmocka_unit_test(test_find_certificates),
         cmocka_unit_test(test_failure_stays),
+        cmocka_unit_test(test_compromised_keys),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

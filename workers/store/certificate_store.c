@@ -9,7 +9,7 @@ static const struct statement load = {"certificate.load",
     "c.code_generation, c.code_nonce, c.code_issued_ms, c.predecessor, c.root, c.not_before_ms, "
     "c.not_after_ms, c.issued_ms, c.request_sha256, c.spki_sha256, c.subject, c.revoked_ms, "
     "c.reason, c.created_ms, c.device, c.revoked_online FROM " DB_JOIN_IDS_BY(
-        "certificate c", "subscriber", "c.subscriber") " ORDER BY c.id",
+        "certificate c", "subscriber", "c.subscriber"),
     "bi", "bbbtttbtibibbiiibbtiiiti"};
 
 static void read_row(const struct db_value *v, struct certificate *c)
@@ -43,6 +43,18 @@ static void read_row(const struct db_value *v, struct certificate *c)
     value_fixed(&v[17], c->spki_sha256, sizeof c->spki_sha256);
 }
 
+/* Moves the newest row to its place by id (as application_store.c does, and why). */
+static void put_in_order(struct aggregate *a)
+{
+    struct certificate **rows = a->certificates;
+    for (size_t i = a->certificate_count - 1;
+         i > 0 && uuid_compare(&rows[i - 1]->id, &rows[i]->id) > 0; i--) {
+        struct certificate *later = rows[i - 1];
+        rows[i - 1] = rows[i];
+        rows[i] = later;
+    }
+}
+
 int certificate_load(struct db *db, const struct uuid *subscribers, size_t n,
     struct aggregate *(*of)(void *arg, const struct uuid *subscriber), void *arg, struct err *err)
 {
@@ -54,8 +66,10 @@ int certificate_load(struct db *db, const struct uuid *subscribers, size_t n,
     while ((more = db_fetch(db, row, err)) > 0) {
         struct uuid subscriber = value_uuid(&row[1]);
         struct aggregate *a = of(arg, &subscriber);
-        if (a)
+        if (a) {
             read_row(row, aggregate_add_certificate(a));
+            put_in_order(a);
+        }
     }
     db_finish(db);
     return more;
@@ -204,21 +218,25 @@ int compromised_key_insert(
     return 0;
 }
 
-static const struct statement find_compromised = {
-    "compromised-key.find", "SELECT COUNT(*) FROM compromised_key WHERE spki_sha256 = ?", "b", "i"};
+/* As DB_JOIN_IDS, with keys of 32 bytes. */
+static const struct statement find_compromised = {"compromised-key.find",
+    "SELECT k.spki_sha256 FROM seq_0_to_1023 list STRAIGHT_JOIN compromised_key k FORCE INDEX "
+    "(PRIMARY) ON k.spki_sha256 = SUBSTR(CAST(? AS BINARY), list.seq * 32 + 1, 32) AND list.seq < "
+    "?",
+    "bi", "b"};
 
 int compromised_key_find(
-    struct db *db, const uint8_t spki_sha256[static 32], bool *ret, struct err *err)
+    struct db *db, const struct key_hash *keys, size_t n, struct buf *ret, struct err *err)
 {
-    const struct db_value param = db_raw(spki_sha256, 32);
-    struct db_value count;
-    if (db_query(db, &find_compromised, &param, err))
+    const struct db_value params[] = {db_raw(keys, n * sizeof *keys), db_int((int64_t)n)};
+    struct db_value row;
+    if (db_query(db, &find_compromised, params, err))
         return -1;
-    int row = db_fetch(db, &count, err);
-    if (row > 0)
-        *ret = count.integer > 0;
+    int more;
+    while ((more = db_fetch(db, &row, err)) > 0)
+        buf_add(ret, row.bytes.data, row.bytes.length);
     db_finish(db);
-    return row < 0 ? -1 : 0;
+    return more;
 }
 
 static const struct statement find = {"certificate.find",

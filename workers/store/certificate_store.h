@@ -24,8 +24,13 @@ int revocation_insert(
 /* The keys that were reported just now (reported_by); one that is known already stays. */
 int compromised_key_insert(
     struct db *db, const struct certificate *const *rows, size_t n, struct err *err) MUST_USE;
-int compromised_key_find(
-    struct db *db, const uint8_t spki_sha256[static 32], bool *ret, struct err *err) MUST_USE;
+/* SHA-256 of a SubjectPublicKeyInfo. */
+struct key_hash {
+    uint8_t b[32];
+};
+/* Appends those of the sorted keys, n <= DB_IDS_MOST, that were reported. */
+int compromised_key_find(struct db *db, const struct key_hash *keys, size_t n, struct buf *ret,
+    struct err *err) MUST_USE;
 
 /* Whose they are; zero where there is no such certificate. n <= DB_IDS_MOST. */
 int certificate_find(struct db *db, const struct uuid *ids, size_t n, struct uuid *ret_subscribers,
