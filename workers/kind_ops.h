@@ -20,6 +20,7 @@
 #include "base/kind.h"
 #include "lifecycle/plan.h"
 
+struct csr;    /* kinds/csr.h */
 struct worker; /* worker.h: config, database, keys, issuers, policies */
 struct unit;   /* unit.h: the group's aggregates, loaded and changed */
 
@@ -29,6 +30,7 @@ struct task {
     const struct job *job; /* owned by the group */
     json_t *args;          /* parsed args; owned */
     void *request;         /* what prepare made of them; freed by ops->release */
+    struct csr *csr;       /* part of it: the certification request to check; NULL: none */
     /* The subscribers this job locks (ids, from resolve); unknown ones are made by decide. */
     struct uuid aggregates[TASK_AGGREGATES_MAX];
     size_t aggregate_count;

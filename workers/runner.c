@@ -6,8 +6,10 @@
 #include "base/random.h"
 #include "crl_ask.h"
 #include "db/job_store.h"
+#include "kinds/csr.h"
 #include "lifecycle/args_shape.h"
 #include "report.h"
+#include "store/certificate_store.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -39,8 +41,10 @@ static void prepare(struct worker *w, struct group *g)
             args_shape(t->args);
         if (!t->plan.refused && g->ops->prepare)
             g->ops->prepare(w, t);
-        t->refused = t->plan.refused;
     }
+    csr_check_all(w, g->tasks, g->n);
+    for (size_t i = 0; i < g->n; i++)
+        g->tasks[i].refused = g->tasks[i].plan.refused;
 }
 
 /* Those of tasks[0..n) that nothing has refused so far; `ret` has room for n. */
@@ -103,9 +107,13 @@ static int lock_aggregates(struct unit *unit, struct task **tasks, size_t n, str
     for (size_t i = 0; i < n; i++)
         total += tasks[i]->aggregate_count;
     CLEANUP(text_auto_free) char *memory = mem_zero(total, sizeof(struct uuid));
+    CLEANUP(text_auto_free) char *more = mem_zero(n, sizeof(struct key_hash));
     struct uuid *contracts = (struct uuid *)(void *)memory, *subscribers = contracts + n;
-    struct unit_wanted wanted = {.subscribers = subscribers, .contracts = contracts};
+    struct key_hash *keys = (struct key_hash *)(void *)more;
+    struct unit_wanted wanted = {.subscribers = subscribers, .contracts = contracts, .keys = keys};
     for (size_t i = 0; i < n; i++) {
+        if (tasks[i]->csr)
+            memcpy(keys[wanted.key_count++].b, tasks[i]->csr->key.spki_sha256, sizeof keys->b);
         if (!uuid_is_zero(&tasks[i]->contract))
             contracts[wanted.contract_count++] = tasks[i]->contract;
         for (size_t k = 0; k < tasks[i]->aggregate_count; k++)

@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "pki/certificate.h"
 #include "pki/issuer.h"
 #include "pki/request.h"
@@ -16,16 +17,14 @@ struct prepared {
     struct certificate_template *template;
 };
 struct signer {
-    struct spki_checker *checker;
+    struct spki_checker *checkers[PARALLEL_MOST];
     struct prepared *prepared;
     size_t count;
 };
 
 struct signer *signer_new(void)
 {
-    struct signer *s = MEM_NEW(struct signer);
-    s->checker = spki_checker_new();
-    return s;
+    return MEM_NEW(struct signer);
 }
 
 void signer_free(struct signer *s)
@@ -35,7 +34,8 @@ void signer_free(struct signer *s)
     for (size_t i = 0; i < s->count; i++)
         certificate_template_free(s->prepared[i].template);
     free(s->prepared);
-    spki_checker_free(s->checker);
+    for (size_t i = 0; i < PARALLEL_MOST; i++)
+        spki_checker_free(s->checkers[i]);
     free(s);
 }
 
@@ -48,12 +48,16 @@ static const struct spki_rules every_key = {
     .rsa_bits_max = 8192,
 };
 
-int signer_read_request(struct signer *s, struct bytes text, struct request **ret, struct err *err)
+int signer_read_request(
+    struct signer *s, size_t thread, struct bytes text, struct request **ret, struct err *err)
 {
     AUTO_BUF der = {0};
+    struct spki_checker **checker = &s->checkers[thread];
+    if (!*checker)
+        *checker = spki_checker_new();
     if (base64_decode(text, &der))
         text = buf_bytes(&der);
-    return request_parse(s->checker, text, &every_key, ret, err);
+    return request_parse(*checker, text, &every_key, ret, err);
 }
 
 struct request_key signer_key(const struct request *request)

@@ -6,11 +6,13 @@
 #include "base/kind.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "base/utf8.h"
 #include "base/uuid.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,9 +242,40 @@ static void mails_outlast_days(void **state)
     assert_int_equal(kind_attempts(kind_of(KIND_MAIL), 1, INT64_C(30) * 86400000), 1);
 }
 
+struct tally {
+    atomic_int times[1000];
+    atomic_int inside[PARALLEL_MOST]; /* calls of one thread that run now */
+    atomic_bool overlapped;
+};
+
+static void count_one(void *context, size_t at, size_t thread)
+{
+    struct tally *t = context;
+    if (thread >= PARALLEL_MOST)
+        abort();
+    if (atomic_fetch_add(&t->inside[thread], 1))
+        atomic_store(&t->overlapped, true);
+    atomic_fetch_add(&t->times[at], 1);
+    atomic_fetch_sub(&t->inside[thread], 1);
+}
+
+static void parallel_does_each_once(void **state UNUSED)
+{
+    static const size_t counts[] = {0, 1, 2, 3, 7, 1000};
+    for (size_t c = 0; c < ARRAY_LENGTH(counts); c++) {
+        static struct tally t;
+        memset(&t, 0, sizeof t);
+        parallel_each(counts[c], count_one, &t);
+        for (size_t i = 0; i < ARRAY_LENGTH(t.times); i++)
+            assert_int_equal(atomic_load(&t.times[i]), i < counts[c]);
+        assert_false(atomic_load(&t.overlapped));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parallel_does_each_once),
         cmocka_unit_test(uuids_round_trip_and_rise),
         cmocka_unit_test(times_parse_and_format),
         cmocka_unit_test(base64_is_strict),

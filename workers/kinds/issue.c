@@ -30,7 +30,7 @@ static void prepare(struct worker *w, struct task *task)
     ports_of(w, NULL, &ports);
     issue->decision = decision_of(task, &ports);
     if (issue_read(&issue->decision, w->policies, task->args, &issue->request, &task->plan) &&
-        csr_read(w, task, &issue->csr) && issue->request.policy->password.is_used)
+        csr_take(task, &issue->csr) && issue->request.policy->password.is_used)
         password_read(w, task, &issue->password);
 }
 

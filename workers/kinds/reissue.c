@@ -36,7 +36,7 @@ static void prepare(struct worker *w, struct task *task)
     r->claim.decision = decision_of(task, NULL);
     if (!actor_read(&r->claim.decision, task->args, &task->plan))
         return;
-    if (!reissue_read(task->args, &r->request, &task->plan) || !csr_read(w, task, &r->csr))
+    if (!reissue_read(task->args, &r->request, &task->plan) || !csr_take(task, &r->csr))
         return;
     r->request.key = csr_key(&r->csr);
     if (reissue_is_named(&r->claim.decision.actor))

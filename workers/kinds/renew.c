@@ -35,8 +35,7 @@ static void prepare(struct worker *w, struct task *task)
     r->claim.decision = decision_of(task, NULL);
     if (!actor_read(&r->claim.decision, task->args, &task->plan) ||
         !renew_read(task->args, &r->request, &task->plan) ||
-        !signature_read(task, &r->claim.decision.actor, &r->signature) ||
-        !csr_read(w, task, &r->csr))
+        !signature_read(task, &r->claim.decision.actor, &r->signature) || !csr_take(task, &r->csr))
         return;
     r->request.key = csr_key(&r->csr);
     if (r->request.has_certificate && !has_names(task->args))

@@ -5,36 +5,27 @@
  */
 #include "base/mem.h"
 #include "kinds/claim.h"
+#include "kinds/csr.h"
 #include "kinds/kinds.h"
 #include "kinds/ports.h"
 #include "lifecycle/decide_retrieve.h"
-#include "pki/request.h"
-#include "signer.h"
 #include "unit.h"
 #include "worker.h"
 
 struct retrieve {
     struct claim claim;
-    struct request *csr;
-    struct request_key key;
+    struct csr csr;
 };
 
 static void prepare(struct worker *w, struct task *task)
 {
     struct retrieve *r = task->request = MEM_NEW(struct retrieve);
-    struct err err = {0};
     claim_prepare(w, task, PROC_RETRIEVE, &r->claim);
     if (task->plan.refused && !task->plan.fields) /* for another reason than what it brings */
         return;
     retrieve_read(task->args, &task->plan);
-    const json_t *csr = json_object_get(task->args, "csr");
-    if (!json_is_string(csr))
-        return;
-    struct bytes text = {(const uint8_t *)json_string_value(csr), json_string_length(csr)};
-    if (signer_read_request(w->signer, text, &r->csr, &err))
-        plan_bad_field(&task->plan, "csr", "%s", err.text);
-    else
-        r->key = signer_key(r->csr);
+    if (json_is_string(json_object_get(task->args, "csr")))
+        (void)csr_take(task, &r->csr);
 }
 
 static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
@@ -57,7 +48,7 @@ static void decide(struct worker *w, struct task *task, struct unit *unit)
     ports_of(w, unit, &ports);
     struct decision d = r->claim.decision;
     d.ports = &ports.ports;
-    if (decide_retrieve(&d, &r->claim.credentials, &r->key, candidates, n, &task->plan, &err))
+    if (decide_retrieve(&d, &r->claim.credentials, &r->csr.key, candidates, n, &task->plan, &err))
         unit_fail(unit, &err);
 }
 
@@ -67,7 +58,7 @@ static void release(struct task *task)
     if (!r)
         return;
     claim_clear(&r->claim);
-    request_free(r->csr);
+    csr_clear(&r->csr);
     free(r);
     task->request = NULL;
 }
