@@ -3,6 +3,7 @@
  * group at a time. Dies (and is not missed: leases make a crash a retry) of a bad configuration
  * (78), of memory, and of a second signal.
  */
+#include "base/json_memory.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
@@ -160,6 +161,7 @@ int main(int argc, char **argv)
     int stop = read_arguments(argc, argv, &a);
     if (stop)
         return stop - 1;
+    json_memory_use();
     secret_harden_process();
     sigset_t set;
     sigemptyset(&set);

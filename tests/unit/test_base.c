@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/json_memory.h"
 #include "base/kind.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -10,6 +11,7 @@
 #include "base/utf8.h"
 #include "base/uuid.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -272,9 +274,44 @@ static void parallel_does_each_once(void **state UNUSED)
     }
 }
 
+enum { SIZES = 600 };
+
+static void *give_odd(void *all)
+{
+    uint8_t **memory = all;
+    for (size_t i = 1; i < SIZES; i += 2)
+        json_memory_give(memory[i]);
+    return NULL;
+}
+
+/* Nothing overlaps and nothing is lost, whichever thread gives it back. */
+static void json_memory_keeps_what_it_holds(void **state UNUSED)
+{
+    static uint8_t *memory[SIZES];
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < SIZES; i++) {
+            memory[i] = json_memory_take(i);
+            assert_non_null(memory[i]);
+            assert_int_equal((uintptr_t)memory[i] % sizeof(void *), 0);
+            memset(memory[i], (int)(i % 251), i);
+        }
+        for (size_t i = 0; i < SIZES; i++)
+            for (size_t k = 0; k < i; k++)
+                assert_int_equal(memory[i][k], i % 251);
+        pthread_t other;
+        assert_int_equal(pthread_create(&other, NULL, give_odd, memory), 0);
+        for (size_t i = 0; i < SIZES; i += 2)
+            json_memory_give(memory[i]);
+        pthread_join(other, NULL);
+    }
+    json_memory_give(NULL);
+    assert_null(json_memory_take(SIZE_MAX));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_memory_keeps_what_it_holds),
         cmocka_unit_test(parallel_does_each_once),
         cmocka_unit_test(uuids_round_trip_and_rise),
         cmocka_unit_test(times_parse_and_format),
