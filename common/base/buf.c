@@ -19,6 +19,12 @@ void buf_clear(struct buf *b)
         b->data[0] = 0;
 }
 
+void buf_cut(struct buf *b, size_t length)
+{
+    if (length < b->length)
+        b->data[b->length = length] = 0;
+}
+
 uint8_t *buf_reserve(struct buf *b, size_t n)
 {
     size_t need = b->length + n + 1;

@@ -26,6 +26,8 @@ struct buf {
 
 void buf_free(struct buf *b);
 void buf_clear(struct buf *b);
+/* Drops what was added after it had this length. */
+void buf_cut(struct buf *b, size_t length);
 /* Room for n more bytes without moving; returns where they go (length is not changed). */
 uint8_t *buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *data, size_t length);

@@ -94,6 +94,11 @@ void json_put(json_t *root, const char *path, json_t *value)
     }
 }
 
+static bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
 /* A string; `hex`: the digits of \\u escapes, whose case RFC 8785 and jansson see differently. */
 static void write_text(const char *text, size_t length, const char *hex, struct buf *ret)
 {
@@ -104,6 +109,17 @@ static void write_text(const char *text, size_t length, const char *hex, struct 
         ['\r'] = 'r',
         ['"'] = '"',
         ['\\'] = '\\'};
+    size_t at = 0;
+    while (at < length && is_plain(text[at]))
+        at++;
+    if (at == length) {
+        uint8_t *to = buf_reserve(ret, length + 2);
+        to[0] = to[length + 1] = '"';
+        memcpy(to + 1, text, length);
+        to[length + 2] = 0;
+        ret->length += length + 2;
+        return;
+    }
     buf_add_char(ret, '"');
     size_t plain = 0; /* where the run of characters that need no escape began */
     for (size_t i = 0; i < length; i++) {

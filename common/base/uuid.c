@@ -78,17 +78,13 @@ const char *uuid_format_hex(const struct uuid *id, char text[static 33])
 
 const char *uuid_format(const struct uuid *id, char text[static UUID_TEXT])
 {
-    char hex[33];
-    hex_encode(id->b, sizeof id->b, hex);
-    static const uint8_t parts[] = {8, 4, 4, 4, 12};
+    static const char digits[] = "0123456789abcdef";
     char *to = text;
-    const char *from = hex;
-    for (size_t i = 0; i < sizeof parts; i++) {
-        if (i)
+    for (size_t i = 0; i < sizeof id->b; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
             *to++ = '-';
-        memcpy(to, from, parts[i]);
-        to += parts[i];
-        from += parts[i];
+        *to++ = digits[id->b[i] >> 4];
+        *to++ = digits[id->b[i] & 15];
     }
     *to = '\0';
     return text;

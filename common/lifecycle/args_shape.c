@@ -127,8 +127,36 @@ static void drop_foreign(const struct policy *policy, json_t *object, const char
     }
 }
 
+/* `path` is where `object` stands as a field's path, with a dot behind; as it was afterwards. */
+static bool has_foreign(
+    const struct policy *policy, const json_t *object, struct buf *path, int depth)
+{
+    const size_t mark = path->length;
+    const char *name;
+    json_t *value;
+    bool has = false;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
+        buf_add_text(path, name);
+        has = !strchr(name, '.') && is_foreign(policy, buf_text(path));
+        if (!has && json_object_size(value) && depth < DEPTH_MOST) {
+            buf_add_char(path, '.');
+            has = has_foreign(policy, value, path, depth + 1);
+        }
+        buf_cut(path, mark);
+        if (has)
+            break;
+    }
+    return has;
+}
+
 json_t *args_own_fields(const struct policy *policy, const json_t *args, json_t *ret_ignored)
 {
+    AUTO_BUF path = {0};
+    bool has = has_foreign(policy, json_object_get(args, "subscriber"), &path, 0);
+    buf_add_text(&path, "contacts.");
+    if (!has && !has_foreign(policy, json_at(args, "contract.contacts"), &path, 0))
+        return json_incref((json_t *)(uintptr_t)args); /* as mostly: nothing to leave out */
     json_t *own = json_deep_copy(args), *contract = json_object_get(own, "contract");
     drop_foreign(policy, json_object_get(own, "subscriber"), "subscriber.", "", 0, ret_ignored);
     drop_foreign(

@@ -14,7 +14,7 @@ struct policy;
 void args_shape(json_t *args);
 
 /*
- * A copy of the args of an application, owned by the caller, without the members of the subscriber
+ * The args of an application, owned by the caller, without the members of the subscriber
  * and the contacts that other products have and this one does not record (upstream may send one
  * form for all products; what is not needed is not kept, D9). Their paths are appended to
  * `ret_ignored`, a list.

@@ -324,7 +324,8 @@ void issuance_apply(const struct decision *d, struct certificate *certificate,
 
 json_t *json_uuid(const struct uuid *id)
 {
-    return json_string(uuid_s(id));
+    char text[UUID_TEXT];
+    return json_stringn_nocheck(uuid_format(id, text), UUID_TEXT - 1);
 }
 
 json_t *json_time(int64_t time_ms)

@@ -211,23 +211,36 @@ static void bad_member(json_t *fields, const char *prefix, const char *path)
     bad(fields, key, message);
 }
 
-/* Refuses members that are no field; `path` is where `object` stands as a field's path. */
-static void check_members(const struct policy *p, const json_t *object, const char *prefix,
-    const char *path, int depth, json_t *fields)
+/* `path`: where `object` stands as a field's path, with a dot behind; as it was afterwards. */
+static void check_below(const struct policy *p, const json_t *object, const char *prefix,
+    struct buf *path, int depth, json_t *fields)
 {
+    const size_t mark = path->length;
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)object, name, value)
     {
-        AUTO_TEXT below = mem_printf("%s%s%s", path, *path ? "." : "", name);
-        const struct policy_field *field = policy_field(p, below);
-        if (strchr(name, '.')) /* would look like a path and be read by nobody */
-            bad_member(fields, prefix, below);
-        else if (json_is_object(value) && !field && depth < DEPTH_MOST)
-            check_members(p, value, prefix, below, depth + 1, fields);
-        else if (!field)
-            bad_member(fields, prefix, below);
+        buf_add_text(path, name);
+        const struct policy_field *field = policy_field(p, buf_text(path));
+        if (strchr(name, '.')) { /* would look like a path and be read by nobody */
+            bad_member(fields, prefix, buf_text(path));
+        } else if (json_is_object(value) && !field && depth < DEPTH_MOST) {
+            buf_add_char(path, '.');
+            check_below(p, value, prefix, path, depth + 1, fields);
+        } else if (!field) {
+            bad_member(fields, prefix, buf_text(path));
+        }
+        buf_cut(path, mark);
     }
+}
+
+/* Refuses members that are no field; `path` as check_below's. */
+static void check_members(const struct policy *p, const json_t *object, const char *prefix,
+    const char *path, json_t *fields)
+{
+    AUTO_BUF at = {0};
+    buf_add_text(&at, path);
+    check_below(p, object, prefix, &at, 0, fields);
 }
 
 static void check_shapes(const struct policy *p, const json_t *args, json_t *fields)
@@ -238,14 +251,14 @@ static void check_shapes(const struct policy *p, const json_t *args, json_t *fie
     const json_t *account = json_object_get(contract, "account");
     if (subscriber && !json_is_object(subscriber))
         bad(fields, "subscriber", "must be an object");
-    check_members(p, subscriber, "subscriber.", "", 0, fields);
+    check_members(p, subscriber, "subscriber.", "", fields);
     if (contract && !json_is_object(contract))
         bad(fields, "contract", "must be an object");
     if (json_is_object(contract) && !p->unit.has_contract)
         bad(fields, "contract", "this product has no contracts");
     if (p->unit.has_contract) {
-        check_members(p, contacts, "contract.", "contacts", 0, fields);
-        check_members(p, account, "contract.", "account", 0, fields);
+        check_members(p, contacts, "contract.", "contacts.", fields);
+        check_members(p, account, "contract.", "account.", fields);
     }
     if (json_object_get(args, "dns") && !policy_field(p, "dns"))
         bad(fields, "dns", "is not a field of this product");
