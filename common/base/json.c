@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "base/json_quick.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -32,7 +33,9 @@ static int unquoted_length(const json_error_t *why)
 int json_parse_object(struct bytes text, json_t **ret, struct err *err)
 {
     json_error_t why;
-    json_t *value = json_loadb((const char *)text.data, text.length, JSON_REJECT_DUPLICATES, &why);
+    json_t *value = json_quick(text);
+    if (!value)
+        value = json_loadb((const char *)text.data, text.length, JSON_REJECT_DUPLICATES, &why);
     if (!value)
         return err_set(err, ERR_INPUT, NULL, "%s: line %d column %d: %.*s", what_is_wrong(&why),
             why.line, why.column, unquoted_length(&why), why.text);

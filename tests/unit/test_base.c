@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/json_memory.h"
+#include "base/json_quick.h"
 #include "base/kind.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -155,6 +156,48 @@ static void json_is_written_as_jansson_does(void **state)
         json_write(value, &out);
         assert_string_equal(text, wanted);
         assert_string_equal(buf_text(&out) + strlen("before"), wanted);
+    }
+}
+
+/* What the quick reader makes of bytes is what jansson makes of them, or nothing. */
+static bool check_quick(struct bytes text)
+{
+    AUTO_TYPE(json, json_t) *quick = json_quick(text);
+    AUTO_TYPE(json, json_t) *slow =
+        json_loadb((const char *)text.data, text.length, JSON_REJECT_DUPLICATES, NULL);
+    if (!quick)
+        return false;
+    AUTO_TEXT one = json_compact(quick);
+    AUTO_TEXT other = slow ? json_compact(slow) : NULL;
+    if (!other || strcmp(one, other) != 0)
+        fail_msg("%.*s: %s, not %s", (int)text.length, (const char *)text.data, one, other);
+    return true;
+}
+
+static const char *const quick_rows[] = {"{}", " {\"a\" : [ ] , \"b\":{ }}\n",
+    "{\"a\":[1,-2,0,999999999999999999,true,false,null],\"b\":\"\",\"\":[[{}],[\"x\"]]}",
+    "{\"csr\":\"-----BEGIN\\nMII\\/\\\"\\\\\\t\\b\\f\\r\",\"〇\":\"〇〇 花子\"}"};
+
+static void quick_json_is_jansson_s(void **state UNUSED)
+{
+    static const char *const left[] = {"", " ", "[]", "1", "{", "{}x", "{\"a\":1,}", "{\"a\" 1}",
+        "{\"a\":1,\"a\":2}", "{\"a\":-0}", "{\"a\":01}", "{\"a\":1.0}", "{\"a\":1e2}", "{\"a\":-}",
+        "{\"a\":1234567890123456789}", "{\"a\":\"\\u0041\"}", "{\"a\\n\":1}", "{\"a\":\"\n\"}",
+        "{\"a\":\"\xff\"}", "{\"a\":tru}", "{\"a\":truex}", "{\"a\":\"", "{\"a\":\"\\",
+        "{\"a\":[1,]}", "{\"a\":[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(quick_rows); i++)
+        assert_true(check_quick(bytes_of_text(quick_rows[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(left); i++)
+        assert_false(check_quick(bytes_of_text(left[i])));
+    static const char bytes[] = "{}[]\",:\\ntrue0123-.e \n\xe3\x80\x87\x01";
+    unsigned seed = 1;
+    for (int n = 0; n < 40000; n++) {
+        AUTO_BUF text = {0};
+        buf_add_text(&text, quick_rows[n % (int)ARRAY_LENGTH(quick_rows)]);
+        for (int changes = 0; changes < 1 + n % 3; changes++)
+            text.data[(size_t)rand_r(&seed) % text.length] =
+                (uint8_t)bytes[(size_t)rand_r(&seed) % sizeof bytes];
+        check_quick((struct bytes){text.data, text.length - (size_t)rand_r(&seed) % 2});
     }
 }
 
@@ -319,6 +362,7 @@ int main(void)
         cmocka_unit_test(utf8_refuses_what_rfc3629_refuses),
         cmocka_unit_test(canonical_json_follows_rfc8785),
         cmocka_unit_test(json_is_written_as_jansson_does),
+        cmocka_unit_test(quick_json_is_jansson_s),
         cmocka_unit_test(json_errors_quote_nothing),
         cmocka_unit_test(files_are_not_written_through_links),
         cmocka_unit_test(map_keeps_what_it_holds),
