@@ -97,11 +97,6 @@ void json_put(json_t *root, const char *path, json_t *value)
     }
 }
 
-static bool is_plain(char c)
-{
-    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
-}
-
 /* A string; `hex`: the digits of \\u escapes, whose case RFC 8785 and jansson see differently. */
 static void write_text(const char *text, size_t length, const char *hex, struct buf *ret)
 {
@@ -112,10 +107,7 @@ static void write_text(const char *text, size_t length, const char *hex, struct 
         ['\r'] = 'r',
         ['"'] = '"',
         ['\\'] = '\\'};
-    size_t at = 0;
-    while (at < length && is_plain(text[at]))
-        at++;
-    if (at == length) {
+    if (json_plain(text, length) == length) {
         uint8_t *to = buf_reserve(ret, length + 2);
         to[0] = to[length + 1] = '"';
         memcpy(to + 1, text, length);

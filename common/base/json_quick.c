@@ -36,6 +36,26 @@ static bool is_plain(char c)
     return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
+/*
+ * Eight bytes at a time. A byte of x less than n (to 0x80) borrows into its top bit in x - n, where
+ * that bit was clear before; a borrow from the byte below can only add a false alarm.
+ */
+size_t json_plain(const char *text, size_t length)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
+    size_t at = 0;
+    for (uint64_t x; length - at >= 8; at += 8) {
+        memcpy(&x, text + at, sizeof x);
+        const uint64_t quote = x ^ ones * '"', escape = x ^ ones * '\\';
+        if ((((x - ones * 0x20) & ~x) | ((quote - ones) & ~quote) | ((escape - ones) & ~escape)) &
+            tops)
+            break;
+    }
+    while (at < length && is_plain(text[at]))
+        at++;
+    return at;
+}
+
 /* 0: a \u, or none. */
 static char escaped(char c)
 {
@@ -59,8 +79,7 @@ static bool read_escapes(struct reader *r, const char *start)
             return false;
         buf_add_char(&r->text, c);
         start = r->at;
-        while (r->at < r->end && is_plain(*r->at))
-            r->at++;
+        r->at += json_plain(r->at, (size_t)(r->end - r->at));
     }
 }
 
@@ -68,8 +87,7 @@ static bool read_escapes(struct reader *r, const char *start)
 static bool read_string(struct reader *r, struct bytes *ret)
 {
     const char *start = r->at;
-    while (r->at < r->end && is_plain(*r->at))
-        r->at++;
+    r->at += json_plain(r->at, (size_t)(r->end - r->at));
     if (r->at < r->end && *r->at == '"') {
         *ret = (struct bytes){(const uint8_t *)start, (size_t)(r->at++ - start)};
         return true;

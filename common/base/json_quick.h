@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+/* How many bytes of a text stand before the first that JSON must escape. */
+size_t json_plain(const char *text, size_t length);
 /* An object, a new reference; NULL: ask jansson. */
 json_t *json_quick(struct bytes text);
 

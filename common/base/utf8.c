@@ -28,14 +28,28 @@ static size_t sequence(const uint8_t *p, const uint8_t *end)
     return 0;
 }
 
+/* Of ASCII, eight bytes at a time; what is left may be ASCII too. */
+static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
+{
+    for (uint64_t eight; end - p >= 8; p += 8) {
+        memcpy(&eight, p, sizeof eight);
+        if (eight & 0x8080808080808080U)
+            break;
+    }
+    return p;
+}
+
 bool utf8_is_valid(struct bytes text)
 {
     const uint8_t *p = text.data, *end = p + text.length;
+    p = skip_ascii(p, end);
     while (p < end) {
         size_t n = sequence(p, end);
         if (!n)
             return false;
         p += n;
+        if (n == 1)
+            p = skip_ascii(p, end);
     }
     return true;
 }
@@ -89,11 +103,11 @@ uint32_t utf8_next(const uint8_t **p, const uint8_t *end)
 
 bool utf8_is_line(struct bytes text)
 {
-    if (!utf8_is_valid(text))
-        return false;
     const uint8_t *p = text.data, *end = p + text.length;
     while (p < end) {
-        uint32_t c = utf8_next(&p, end);
+        if (*p >= 0x80 && !sequence(p, end))
+            return false;
+        uint32_t c = *p < 0x80 ? *p++ : utf8_next(&p, end);
         if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
             return false;
     }

@@ -34,6 +34,8 @@ static bool is_invisible(uint32_t c)
         {0x180b, 0x180f}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
         {0xfdd0, 0xfdef}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
         {0xe0000, 0xe00ff}};
+    if (c < ranges[0].first)
+        return false;
     for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++)
         if (c >= ranges[i].first && c <= ranges[i].last)
             return true;
