@@ -4,8 +4,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define WORTH_A_THREAD 2 /* things: starting one takes some 30 microseconds */
-
 struct work {
     size_t n;
     void (*each)(void *context, size_t at, size_t thread);
@@ -37,12 +35,14 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-void parallel_each(size_t n, void (*each)(void *context, size_t at, size_t thread), void *context)
+void parallel_each(
+    size_t n, size_t most, void (*each)(void *context, size_t at, size_t thread), void *context)
 {
     struct work work = {.n = n, .each = each, .context = context};
     struct hand hands[PARALLEL_MOST];
     pthread_t threads[PARALLEL_MOST];
-    size_t most = smaller(smaller(cores(), PARALLEL_MOST), n / WORTH_A_THREAD), started = 1;
+    size_t started = 1;
+    most = smaller(smaller(most, n), smaller(cores(), PARALLEL_MOST));
     hands[0] = (struct hand){&work, 0};
     while (started < most) {
         hands[started] = (struct hand){&work, started};

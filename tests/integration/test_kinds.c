@@ -201,6 +201,33 @@ static void test_bad_retrievals(void **state UNUSED)
     assert_int_equal(number("SELECT failures FROM subscriber WHERE email = 'bad@example.jp'"), 0);
 }
 
+/* Different people in one group: everybody gets their own. */
+static void test_people_in_a_group(void **state UNUSED)
+{
+    enum { N = 6 };
+    struct ask asks[N];
+    char *certificates[N];
+    for (size_t i = 0; i < N; i++) {
+        AUTO_TEXT email = mem_printf("person%zu@example.jp", i);
+        AUTO_TEXT csr = new_csr();
+        certificates[i] = apply(worker, "association", email);
+        AUTO_TEXT code = code_of(worker, certificates[i]);
+        asks[i] = retrieval(i == 1 ? "unknown@example.jp" : email, i == 3 ? "wrong" : PASSWORD,
+            code, i == 4 ? "-----BEGIN RUBBISH-----" : csr);
+    }
+    AUTO(group) g = run_jobs(worker, lab.broker, KIND_RETRIEVE, asks, N);
+    for (size_t i = 0; i < N; i++) {
+        const bool is_good = i != 1 && i != 3 && i != 4;
+        const struct plan *plan = &g->tasks[i].plan;
+        assert_string_equal(answer_of(g, i), is_good  ? "done"
+                                             : i == 4 ? "bad-request"
+                                                      : "credentials");
+        if (is_good)
+            assert_string_equal(json_text_at(plan->result, "certificate"), certificates[i]);
+        free(certificates[i]);
+    }
+}
+
 /* Twenty wrong tries in one group and then in many: five lock, nobody counts past that (D7). */
 static void test_lock_out(void **state UNUSED)
 {
@@ -358,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_bad_issues_do_not_hurt_others),
         cmocka_unit_test(test_retrieve),
         cmocka_unit_test(test_bad_retrievals),
+        cmocka_unit_test(test_people_in_a_group),
         cmocka_unit_test(test_lock_out),
         cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_user_id),

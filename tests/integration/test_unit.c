@@ -183,7 +183,8 @@ static void test_find_units(void **state UNUSED)
     AUTO(db) db = connect_worker(3);
     struct aggregate *all[N];
     const char *keys[2 * N];
-    struct uuid ids[N], found[2 * N];
+    struct uuid ids[N];
+    struct subscriber_hit found[2 * N];
     for (size_t i = 0; i < N; i++) {
         char key[UNIT_KEY_MOST + 1] = "";
         for (size_t k = 0; k < i % (UNIT_KEY_MOST - 8); k++)
@@ -192,18 +193,22 @@ static void test_find_units(void **state UNUSED)
         all[i] = new_aggregate("x");
         text_set(&all[i]->subscriber.unit_key, text);
         ids[i] = all[i]->subscriber.id;
+        if (i == 9)
+            text_set(&all[i]->subscriber.password, "$scrypt$x");
         keys[2 * i] = mem_text(text);
         keys[2 * i + 1] = mem_printf("%s?", text);
     }
     add(db, all, N);
     must(subscriber_find_units(db, "association", keys, (size_t)2 * N, found, &err), &err);
     for (size_t i = 0; i < N; i++) {
-        if (!uuid_equal(&found[2 * i], &ids[i]))
+        if (!uuid_equal(&found[2 * i].id, &ids[i]))
             fail_msg("key %zu is not found", i);
-        assert_true(uuid_is_zero(&found[2 * i + 1]));
+        assert_true(uuid_is_zero(&found[2 * i + 1].id));
+        assert_int_equal(found[2 * i].password != NULL, i == 9);
+        free(found[2 * i].password);
     }
     must(subscriber_find_units(db, "class2", keys, 1, found, &err), &err);
-    assert_true(uuid_is_zero(&found[0]));
+    assert_true(uuid_is_zero(&found[0].id));
     for (size_t i = 0; i < (size_t)2 * N; i++)
         free((char *)(uintptr_t)keys[i]);
 }

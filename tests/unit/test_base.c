@@ -178,6 +178,19 @@ static const char *const quick_rows[] = {"{}", " {\"a\" : [ ] , \"b\":{ }}\n",
     "{\"a\":[1,-2,0,999999999999999999,true,false,null],\"b\":\"\",\"\":[[{}],[\"x\"]]}",
     "{\"csr\":\"-----BEGIN\\nMII\\/\\\"\\\\\\t\\b\\f\\r\",\"〇\":\"〇〇 花子\"}"};
 
+/* Every byte at every place of a text that is plain but for it. */
+static void plain_text_ends_where_it_must(void **state UNUSED)
+{
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 0; at < 20; at++) {
+            char text[20];
+            memset(text, c % 2 ? '!' : '\xff', sizeof text);
+            text[at] = (char)c;
+            const bool is_plain = c >= 0x20 && c != '"' && c != '\\';
+            assert_int_equal(json_plain(text, sizeof text), is_plain ? sizeof text : at);
+        }
+}
+
 static void quick_json_is_jansson_s(void **state UNUSED)
 {
     static const char *const left[] = {"", " ", "[]", "1", "{", "{}x", "{\"a\":1,}", "{\"a\" 1}",
@@ -310,7 +323,7 @@ static void parallel_does_each_once(void **state UNUSED)
     for (size_t c = 0; c < ARRAY_LENGTH(counts); c++) {
         static struct tally t;
         memset(&t, 0, sizeof t);
-        parallel_each(counts[c], count_one, &t);
+        parallel_each(counts[c], c, count_one, &t);
         for (size_t i = 0; i < ARRAY_LENGTH(t.times); i++)
             assert_int_equal(atomic_load(&t.times[i]), i < counts[c]);
         assert_false(atomic_load(&t.overlapped));
@@ -362,6 +375,7 @@ int main(void)
         cmocka_unit_test(utf8_refuses_what_rfc3629_refuses),
         cmocka_unit_test(canonical_json_follows_rfc8785),
         cmocka_unit_test(json_is_written_as_jansson_does),
+        cmocka_unit_test(plain_text_ends_where_it_must),
         cmocka_unit_test(quick_json_is_jansson_s),
         cmocka_unit_test(json_errors_quote_nothing),
         cmocka_unit_test(files_are_not_written_through_links),

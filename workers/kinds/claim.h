@@ -26,6 +26,9 @@ struct claim {
     struct secret *password, *code;
     struct claim_hit hits[TASK_AGGREGATES_MAX];
     size_t hit_count;
+    struct claim_hit
+        before[TASK_AGGREGATES_MAX]; /* of an earlier try, while it is resolved again */
+    size_t before_count;
 };
 
 /* Instead of claim_prepare, and of credentials. */
@@ -33,7 +36,13 @@ void claim_name(struct claim *c, const struct uuid *certificate);
 /* False: the plan is refused. */
 bool claim_prepare(
     struct worker *w, struct task *task, enum policy_procedure procedure, struct claim *c);
-int claim_resolve(struct worker *w, struct task *task, struct claim *c, struct err *err) MUST_USE;
+/*
+ * For a group: those who are told apart by what was given are looked for with one query a product,
+ * and passwords are hashed two at a time (a hash takes 32 MB). `of` gives a task's claim; NULL: it
+ * has none.
+ */
+int claim_resolve_all(struct worker *w, struct task **tasks, size_t n,
+    struct claim *(*of)(struct task *task), struct err *err) MUST_USE;
 /* The candidates that are in the unit; borrowed from claim and unit. */
 size_t claim_candidates(const struct claim *c, const struct unit *unit,
     struct candidate ret[static TASK_AGGREGATES_MAX]);

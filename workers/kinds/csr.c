@@ -48,7 +48,7 @@ void csr_check_all(struct worker *w, struct task *tasks, size_t n)
         if (tasks[i].csr)
             c.tasks[count++] = &tasks[i];
     c.errs = mem_zero(count, sizeof *c.errs);
-    parallel_each(count, check, &c);
+    parallel_each(count, count / 2, check, &c);
     for (size_t i = 0; i < count; i++)
         if (!c.tasks[i]->csr->request)
             plan_bad_field(&c.tasks[i]->plan, "csr", "%s", c.errs[i].text);

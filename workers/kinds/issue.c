@@ -39,26 +39,28 @@ static int find_subscribers(
     struct worker *w, struct task **tasks, size_t n, const struct policy *policy, struct err *err)
 {
     const char **keys = mem_zero(n, sizeof *keys);
-    struct uuid *ids = mem_zero(n, sizeof *ids);
+    struct subscriber_hit *hits = mem_zero(n, sizeof *hits);
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
         const struct issue *issue = tasks[i]->request;
         if (issue->request.policy == policy)
             keys[count++] = issue->request.unit_key;
     }
-    int result = subscriber_find_units(w->db, policy->name, keys, count, ids, err);
+    int result = subscriber_find_units(w->db, policy->name, keys, count, hits, err);
     for (size_t i = 0, at = 0; result == 0 && i < n; i++) {
         const struct issue *issue = tasks[i]->request;
         if (issue->request.policy != policy)
             continue;
         if (issue->request.names_contract)
             tasks[i]->contract = issue->request.contract;
-        if (!uuid_is_zero(&ids[at]))
-            tasks[i]->aggregates[tasks[i]->aggregate_count++] = ids[at];
+        if (!uuid_is_zero(&hits[at].id))
+            tasks[i]->aggregates[tasks[i]->aggregate_count++] = hits[at].id;
         at++;
     }
+    for (size_t i = 0; i < count; i++)
+        free(hits[i].password);
     free(keys);
-    free(ids);
+    free(hits);
     return result;
 }
 

@@ -31,16 +31,20 @@ static void prepare(struct worker *w, struct task *task)
     }
 }
 
+static struct claim *claim_of(struct task *task)
+{
+    struct lookup *l = task->request;
+    return l->is_of_contract ? NULL : &l->claim;
+}
+
 static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        struct lookup *l = tasks[i]->request;
+        const struct lookup *l = tasks[i]->request;
         if (l->is_of_contract)
             tasks[i]->contract = l->contract;
-        else if (claim_resolve(w, tasks[i], &l->claim, err))
-            return -1;
     }
-    return 0;
+    return claim_resolve_all(w, tasks, n, claim_of, err);
 }
 
 static int decide_contract(struct worker *w, const struct lookup *l, const struct decision *d,

@@ -45,14 +45,14 @@ static void prepare(struct worker *w, struct task *task)
         (void)claim_prepare(w, task, PROC_REISSUE, &r->claim);
 }
 
+static struct claim *claim_of(struct task *task)
+{
+    return &((struct reissue *)task->request)->claim;
+}
+
 static int resolve(struct worker *w, struct task **tasks, size_t n, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct reissue *r = tasks[i]->request;
-        if (claim_resolve(w, tasks[i], &r->claim, err))
-            return -1;
-    }
-    return 0;
+    return claim_resolve_all(w, tasks, n, claim_of, err);
 }
 
 static void decide(struct worker *w, struct task *task, struct unit *unit)

@@ -136,17 +136,18 @@ int former_email_insert(
  */
 #define UNITS_MOST 200 /* 200 keys of 400 bytes have 5-digit offsets */
 static const struct statement find_units = {"subscriber.find-units",
-    "SELECT v.at, s.id FROM (SELECT seq AS at, SUBSTR(p.packed, SUBSTR(p.places, seq * 8 + 1, 5) + "
+    "SELECT v.at, s.id, s.password FROM (SELECT seq AS at, SUBSTR(p.packed, SUBSTR(p.places, seq * "
+    "8 + 1, 5) + "
     "1, SUBSTR(p.places, seq * 8 + 6, 3)) AS unit_key FROM (SELECT CAST(? AS BINARY) AS places, "
     "CAST(? AS BINARY) AS packed) p STRAIGHT_JOIN seq_0_to_1023 WHERE seq < ?) v STRAIGHT_JOIN "
     "subscriber s FORCE INDEX (unit) ON s.product = ? AND s.unit_key = v.unit_key",
-    "bbit", "ib"};
+    "bbit", "ibt"};
 
 static int find_some(struct db *db, const char *product, const char *const *unit_keys, size_t n,
-    struct uuid *ret, struct err *err)
+    struct subscriber_hit *ret, struct err *err)
 {
     AUTO_BUF places = {0}, packed = {0};
-    struct db_value row[2];
+    struct db_value row[3];
     for (size_t i = 0; i < n; i++) {
         buf_printf(&places, "%05zu%03zu", packed.length, strlen(unit_keys[i]));
         buf_add_text(&packed, unit_keys[i]);
@@ -158,21 +159,9 @@ static int find_some(struct db *db, const char *product, const char *const *unit
     int more;
     while ((more = db_fetch(db, row, err)) > 0)
         if (row[0].integer >= 0 && (size_t)row[0].integer < n)
-            ret[row[0].integer] = value_uuid(&row[1]);
+            ret[row[0].integer] = (struct subscriber_hit){value_uuid(&row[1]), value_text(&row[2])};
     db_finish(db);
     return more;
-}
-
-int subscriber_find_units(struct db *db, const char *product, const char *const *unit_keys,
-    size_t n, struct uuid *ret, struct err *err)
-{
-    memset(ret, 0, n * sizeof *ret);
-    for (size_t at = 0; at < n; at += UNITS_MOST) {
-        size_t some = n - at < UNITS_MOST ? n - at : UNITS_MOST;
-        if (find_some(db, product, unit_keys + at, some, ret + at, err))
-            return -1;
-    }
-    return 0;
 }
 
 static int find(struct db *db, const struct statement *s, const struct db_value *params,
@@ -222,6 +211,21 @@ int subscriber_find_unit(struct db *db, const char *product, const char *unit_ke
 {
     struct db_value params[] = {db_text(product), db_raw(unit_key, strlen(unit_key))};
     return find(db, &find_unit, params, ret, 1, ret_n, err);
+}
+
+int subscriber_find_units(struct db *db, const char *product, const char *const *unit_keys,
+    size_t n, struct subscriber_hit *ret, struct err *err)
+{
+    size_t found;
+    memset(ret, 0, n * sizeof *ret);
+    if (n == 1)
+        return subscriber_find_unit(db, product, unit_keys[0], ret, &found, err);
+    for (size_t at = 0; at < n; at += UNITS_MOST) {
+        size_t some = n - at < UNITS_MOST ? n - at : UNITS_MOST;
+        if (find_some(db, product, unit_keys + at, some, ret + at, err))
+            return -1;
+    }
+    return 0;
 }
 
 static const struct statement find_id = {

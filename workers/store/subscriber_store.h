@@ -16,14 +16,16 @@ int subscriber_insert(
 int subscriber_update(
     struct db *db, const struct subscriber *const *rows, size_t n, struct err *err) MUST_USE;
 
-/* The ids of units of one product, found by their keys; zero where there is none. n is any. */
-int subscriber_find_units(struct db *db, const char *product, const char *const *unit_keys,
-    size_t n, struct uuid *ret, struct err *err) MUST_USE;
-
 struct subscriber_hit {
     struct uuid id;
     char *password; /* scrypt text, freed by the caller; NULL: none */
 };
+/*
+ * The units of one product by their keys, each in its place; a zero id where there is none. n is
+ * any. The texts are the caller's, also when it fails.
+ */
+int subscriber_find_units(struct db *db, const char *product, const char *const *unit_keys,
+    size_t n, struct subscriber_hit *ret, struct err *err) MUST_USE;
 /* The addresses given up just now (former_email). */
 int former_email_insert(
     struct db *db, const struct subscriber *const *rows, size_t n, struct err *err) MUST_USE;
