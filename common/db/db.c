@@ -7,11 +7,16 @@
 #include <assert.h>
 #include <errmsg.h>
 #include <mysqld_error.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define TIMEOUT_DEFAULT_S 30
 #define LOCK_WAIT_DEFAULT_S 3
+/* A server may think for timeout_s; a network that acknowledges nothing is given up sooner. */
+enum { CONNECT_TIMEOUT_S = 5, NETWORK_TIMEOUT_S = 8, NETWORK_IDLE_S = 4, NETWORK_PROBE_S = 2 };
 
 static void library_init(void)
 {
@@ -61,9 +66,10 @@ static MYSQL *new_handle(const struct db *db)
     MYSQL *m = mysql_init(NULL);
     assert(m);
     const unsigned seconds = (unsigned)db->timeout_s, none = 0;
+    const unsigned connect_s = seconds < CONNECT_TIMEOUT_S ? seconds : CONNECT_TIMEOUT_S;
     const unsigned long packet = 0x3fffffff;
     const my_bool no = 0, yes = 1;
-    mysql_optionsv(m, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_optionsv(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
     mysql_optionsv(m, MYSQL_OPT_READ_TIMEOUT, &seconds);
     mysql_optionsv(m, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
     mysql_optionsv(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
@@ -109,6 +115,27 @@ static int set_up(struct db *db, struct err *err)
     return 0;
 }
 
+/*
+ * A cut network says nothing: without this a statement would wait for timeout_s, and an idle
+ * connection that died would be found out by the next statement, after as long. The server is asked
+ * for signs of life when nothing was said for a while; what it does not acknowledge ends the
+ * connection (RFC 5482, RFC 1122 4.2.3.6). A kernel that refuses leaves it to timeout_s.
+ */
+static void watch_network(const struct db *db, MYSQL *m)
+{
+    static const struct {
+        int level, option, value;
+    } options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, NETWORK_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, NETWORK_PROBE_S},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, NETWORK_TIMEOUT_S * 1000},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(options) && !db->socket; i++)
+        setsockopt((int)mysql_get_socket(m), options[i].level, options[i].option, &options[i].value,
+            sizeof options[i].value);
+}
+
 int db_open(struct db *db, struct err *err)
 {
     if (db->mysql)
@@ -122,6 +149,7 @@ int db_open(struct db *db, struct err *err)
         mysql_close(m);
         return -1;
     }
+    watch_network(db, m);
     db->mysql = m;
     db->was_open = true;
     if (set_up(db, err)) {
