@@ -201,6 +201,7 @@ int broker_new(const struct config *config, struct broker **ret, struct err *err
     b->life = uuid_new();
     b->now_ms = b->started_ms = clock_now_ms();
     b->tick_ms = clock_monotonic_ms();
+    b->ready.retry_most_ms = config->retry.most_ms;
     b->zmq = zmq_ctx_new();
     b->inbox = inbox_new();
     b->items = map_new();

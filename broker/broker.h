@@ -58,14 +58,16 @@ struct broker {
     size_t pages;                  /* of the backlog, being read */
     size_t fates;                  /* questions about what became of jobs, being asked */
     int64_t heads_due_ms;          /* when the heads of our slots are read again */
+    int64_t latest_ms;             /* the latest time by which they were read */
+    int64_t stuck_due_ms;          /* when those are answered again who wait for a stuck store */
     int64_t looks_due_ms;          /* when jobs waited for, but not here, are looked up again */
     struct groups *groups;
     uint16_t next_slot; /* where new jobs go: changes from turn to turn */
 
     struct keyring *fingerprints;
     struct policy_set *policies; /* for what is urgent */
-    struct buf canonical;    /* scratch: the request under way (quick.h) */
-    struct sealing *sealing; /* NULL: plain secrets are refused */
+    struct buf canonical;        /* scratch: the request under way (quick.h) */
+    struct sealing *sealing;     /* NULL: plain secrets are refused */
     struct inbox *inbox;
     struct store *store;
     struct clerk *clerk; /* the reactor's own questions */

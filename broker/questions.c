@@ -344,7 +344,9 @@ void ask_head(struct broker *b, uint16_t slot, size_t most)
     t->page.slot = slot;
     t->page.after = b->heads[slot];
     t->page.from_head = uuid_is_zero(&t->page.after.id);
-    t->most_rank = b->now_ms;
+    if (b->now_ms > b->latest_ms) /* what came before the clock was set back is due as well */
+        b->latest_ms = b->now_ms;
+    t->most_rank = b->latest_ms;
     t->most = most;
     clerk_ask(b->clerk, &t->task);
 }

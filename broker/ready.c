@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+enum { SOON_MS = 3600000 };
+
 void ready_clear(struct ready *r)
 {
     for (size_t k = 0; k < KINDS; k++)
@@ -10,9 +12,20 @@ void ready_clear(struct ready *r)
     heap_clear(&r->delayed);
 }
 
+/* ready.h, ready_put */
+static bool is_due(const struct ready *r, const struct job *job, int64_t now_ms)
+{
+    const int64_t wait_ms = job->run_at_ms - now_ms, asked_ms = job->run_at_ms - job->created_ms;
+    if (wait_ms <= 0)
+        return true;
+    if (job->attempt > 0)
+        return r->retry_most_ms > 0 && wait_ms > r->retry_most_ms;
+    return asked_ms <= 0 || (asked_ms <= SOON_MS && wait_ms > asked_ms);
+}
+
 void ready_put(struct ready *r, struct item *item, int64_t now_ms)
 {
-    if (item->job.run_at_ms > now_ms) {
+    if (!is_due(r, &item->job, now_ms)) {
         item->state = ITEM_SCHEDULED;
         r->scheduled_by_kind[item->kind->id]++;
         heap_push(&r->scheduled, item, item->job.run_at_ms);
@@ -50,8 +63,25 @@ static int64_t turn_heap(struct ready *r, struct heap *h, int64_t now, int64_t n
     return most;
 }
 
+/* Those whose wait would now be longer than it was to be are due. */
+static void consider_again(struct ready *r, int64_t now_ms)
+{
+    struct heap scheduled = r->scheduled;
+    r->scheduled = (struct heap){0};
+    for (size_t i = 0; i < scheduled.count; i++) {
+        struct item *item = scheduled.entries[i].item;
+        item->heap = NULL;
+        r->scheduled_by_kind[item->kind->id]--;
+        ready_put(r, item, now_ms);
+    }
+    free(scheduled.entries);
+}
+
 int64_t ready_turn(struct ready *r, int64_t now_ms, int64_t monotonic_ms, int64_t most)
 {
+    if (now_ms < r->turned_ms)
+        consider_again(r, now_ms);
+    r->turned_ms = now_ms;
     most = turn_heap(r, &r->scheduled, now_ms, now_ms, most);
     return turn_heap(r, &r->delayed, monotonic_ms, now_ms, most);
 }

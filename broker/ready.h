@@ -12,16 +12,23 @@ struct ready {
     struct heap kinds[KINDS];
     struct heap scheduled, delayed;
     size_t scheduled_by_kind[KINDS];
+    int64_t retry_most_ms; /* the longest pause before a retry; 0: any */
+    int64_t turned_ms;     /* the domain clock at the last turn */
 };
 
 void ready_clear(struct ready *r);
-/* Into READY or, when its run_at is after now_ms, SCHEDULED. */
+/*
+ * Into READY or, when it is to run later, SCHEDULED. Run_at is a date only where somebody asked for
+ * one: a job that was to run at once, or in less than an hour, or again after a pause, does not
+ * wait for a clock that was set back to come by there once more.
+ */
 void ready_put(struct ready *r, struct item *item, int64_t now_ms);
 /* Into DELAYED until `until_ms` (monotonic). */
 void ready_delay(struct ready *r, struct item *item, int64_t until_ms);
 /* Out of whichever heap it is in; nothing when it is in none. */
 void ready_remove(struct ready *r, struct item *item);
-/* Moves what is due to READY; returns ms until the next is due, at most `most`. */
+/* Moves what is due to READY, all of it considered again when the domain clock went back; returns
+ * ms until the next is due, at most `most`. */
 int64_t ready_turn(struct ready *r, int64_t now_ms, int64_t monotonic_ms, int64_t most);
 /* The kind's most urgent ready job (I9: lowest rank first); NULL when none. */
 struct item *ready_head(const struct ready *r, enum kind_id kind);

@@ -122,6 +122,63 @@ static void scheduled_and_delayed_come_due_by_their_own_clocks(void **state)
     item_free(paused);
 }
 
+/* The clock is set back by a day: only what was asked for at a date waits for it. */
+static void a_clock_set_back_holds_nothing_up(void **state)
+{
+    (void)state;
+    enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+    static const struct {
+        const char *what;
+        int64_t created, run_at; /* against the time before */
+        uint32_t attempt;
+        int64_t back;
+        bool before, after;
+    } rows[] = {
+        {"accepted just now", 0, 0, 0, DAY, true, true},
+        {"accepted an hour ago", -HOUR, -HOUR, 0, DAY, true, true},
+        {"another host's clock is ahead", MINUTE, MINUTE, 0, DAY, true, true},
+        {"soon", -5 * SECOND, 5 * SECOND, 0, DAY, false, true},
+        {"soon, and the clock corrected by a little", -5 * SECOND, 5 * SECOND, 0, SECOND, false,
+            false},
+        {"soon was long ago", -2 * DAY, -2 * DAY + MINUTE, 0, DAY, true, true},
+        {"for tomorrow", 0, DAY, 0, DAY, false, false},
+        {"for today, asked for a week ago", -7 * DAY, 0, 0, DAY, true, false},
+        {"in two hours", 0, 2 * HOUR, 0, DAY, false, false},
+        {"tried and paused", -3 * DAY, 5 * MINUTE, 1, DAY, false, true},
+        {"tried and paused, and the clock corrected by a little", 0, 5 * MINUTE, 1, MINUTE, false,
+            false},
+        {"its worker died", -3 * DAY, 0, 2, DAY, true, true},
+    };
+    const int64_t now = 100 * (int64_t)DAY;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        for (int again = 0; again < 2; again++) { /* in memory then, and read afterwards */
+            struct ready r = {.retry_most_ms = 10 * MINUTE};
+            AUTO(item) item = make(KIND_MAIL, now + rows[i].run_at, 5, 0);
+            item->job.created_ms = now + rows[i].created;
+            item->job.attempt = rows[i].attempt;
+            ready_put(&r, item, now);
+            if ((item->state == ITEM_READY) != rows[i].before)
+                fail_msg("%s: %s", rows[i].what, item_state_name(item->state));
+            ready_turn(&r, now, 0, 0);
+            if (again || rows[i].before) { /* what is ready stays so, but a row may come anew */
+                ready_remove(&r, item);
+                ready_put(&r, item, now - rows[i].back);
+            }
+            ready_turn(&r, now - rows[i].back, 0, 0);
+            if ((item->state == ITEM_READY) != rows[i].after)
+                fail_msg("%s, then back: %s", rows[i].what, item_state_name(item->state));
+            assert_int_equal(ready_count(&r), 1);
+            assert_int_equal(r.scheduled_by_kind[KIND_MAIL], rows[i].after ? 0 : 1);
+            if (rows[i].after)
+                assert_ptr_equal(ready_pop(&r, KIND_MAIL), item);
+            else
+                ready_remove(&r, item);
+            assert_int_equal(ready_count(&r), 0);
+            ready_clear(&r);
+        }
+    }
+}
+
 struct forgotten {
     struct item *items[64];
     size_t count;
@@ -297,6 +354,7 @@ int main(void)
         cmocka_unit_test(heap_gives_lowest_first_and_lets_go_of_any),
         cmocka_unit_test(priorities_are_minutes_and_nine_is_first),
         cmocka_unit_test(scheduled_and_delayed_come_due_by_their_own_clocks),
+        cmocka_unit_test(a_clock_set_back_holds_nothing_up),
         cmocka_unit_test(the_least_urgent_is_forgotten_first),
         cmocka_unit_test(one_kind_is_forgotten_down_to_what_is_kept),
         cmocka_unit_test(a_horizon_moves_with_pages_and_cuts),
