@@ -16,6 +16,7 @@ enum {
     PAGES_AT_ONCE = 2,
     HEAD_EVERY_MS = 30000,
     HEAD_MOST = 500,
+    STUCK_EVERY_MS = 500,
     VOLATILE_MS = 8000
 };
 
@@ -127,6 +128,14 @@ void jobs_follow_up(struct broker *b, const struct job *job, struct bytes name)
 
 /* ---- what the store found ---- */
 
+static struct err unavailable(void)
+{
+    struct err err = {0};
+    err_set(&err, ERR_TEMPORARY, "unavailable",
+        "the database is away; the job may exist: ask again with the same id");
+    return err;
+}
+
 static void not_stored(struct broker *b, struct item *item)
 {
     struct err err = {0};
@@ -142,8 +151,7 @@ static void not_stored(struct broker *b, struct item *item)
     case VERDICT_SAME:
     case VERDICT_FINISHED:
     case VERDICT_UNAVAILABLE:
-        err_set(&err, ERR_TEMPORARY, "unavailable",
-            "the database is away; the job may exist: ask again with the same id");
+        err = unavailable();
         break;
     }
     waits_reject(b, &item->job.id, &err);
@@ -298,9 +306,27 @@ static void give_up_volatile(struct broker *b)
     }
 }
 
+/*
+ * The store waits for a server that says nothing. Those who asked are told; what they asked for
+ * stays with the store, and is a job nobody waits for if it comes to be one.
+ */
+static void answer_unstored(struct broker *b)
+{
+    if (b->tick_ms < b->stuck_due_ms || !store_is_stuck(b->store))
+        return;
+    b->stuck_due_ms = b->tick_ms + STUCK_EVERY_MS;
+    const struct err err = unavailable();
+    const struct item *item;
+    struct uuid id;
+    for (size_t at = 0; (item = map_next(b->items, &at, &id));)
+        if (item->state == ITEM_STORING && b->tick_ms - item->since_ms > STORE_PATIENCE_MS)
+            waits_reject(b, &id, &err);
+}
+
 void jobs_turn(struct broker *b)
 {
     give_up_volatile(b);
+    answer_unstored(b);
     keep_bound(b);
     if (b->backlog.parked & dispatch_kinds(b)) {
         log_info("kind.unparked", "jobs=%zu", map_count(b->items));
