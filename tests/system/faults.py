@@ -35,7 +35,7 @@ class Load:
         self.outstanding = outstanding
         self.sent, self.accepted, self.ended = {}, set(), {}
         self.open = collections.OrderedDict()  # id -> [when to repeat, socket it went to]
-        self.endpoints = [f"tcp://127.0.0.1:{c}" for c, _, _ in stack.ports]
+        self.endpoints = [stack.endpoint(at) for at in range(len(stack.ports))]
         self.wanted, self.failed = True, None
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()

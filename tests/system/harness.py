@@ -125,9 +125,9 @@ database:
     reader: {{user: certq_reader, password_file: {passwords}/certq_reader}}
 broker:
   name: {name}
-  clients: tcp://127.0.0.1:{clients}
-  workers: tcp://127.0.0.1:{workers}
-  http: 127.0.0.1:{http}
+  clients: tcp://{address}:{clients}
+  workers: tcp://{address}:{workers}
+  http: {address}:{http}
 {broker_extra}
 connect:
   brokers:
@@ -225,9 +225,11 @@ class Stack:
         if complaints:
             raise AssertionError("\n".join(complaints))
 
+    def server_options(self):
+        return ["--small", *(["--binlog"] if self.binlog else [])]
+
     def mariadb(self, verb):
-        options = ["--small"] if verb == "start" else []
-        options += ["--binlog"] if self.binlog and verb == "start" else []
+        options = self.server_options() if verb == "start" else []
         done = subprocess.run([SOURCE / "scripts" / "mariadb", verb, self.database, *options],
                               capture_output=True, text=True)
         if done.returncode:
@@ -255,10 +257,15 @@ class Stack:
     def config_path(self, broker=0):
         return self.folder / f"certq-{broker}.yaml"
 
+    def address(self, broker):
+        """Where its host listens."""
+        return "127.0.0.1"
+
     def write_config(self):
         for i, (clients, workers, http) in enumerate(self.ports):
-            brokers = "\n".join(f"    - {{clients: 'tcp://127.0.0.1:{c}', workers: 'tcp://127.0.0.1:{w}'}}"
-                                for c, w, _ in self.ports)
+            brokers = "\n".join(f"    - {{clients: 'tcp://{self.address(at)}:{c}', "
+                                f"workers: 'tcp://{self.address(at)}:{w}'}}"
+                                for at, (c, w, _) in enumerate(self.ports))
             issuers = "\n".join(
                 f"  - {{name: {name}, certificate: ca/{name}.pem, key: ca/{name}.key, "
                 f"crl_url: 'http://crl.example.jp/crl/{name}.crl', crl_validity: 7d, "
@@ -266,6 +273,7 @@ class Stack:
                 for name in self.issuers)
             self.config_path(i).write_text(CONFIG.format(
                 socket=self.socket, passwords=self.database / "passwords", name=f"broker-{i + 1}",
+                address=self.address(i),
                 clients=clients, workers=workers, http=http, brokers=brokers, issuers=issuers,
                 smtp=self.smtp or 25, smtp_timeout=self.smtp_timeout, products=self.products, source=SOURCE,
                 attempts=self.attempts, broker_extra=self.broker_extra, log_level=self.log_level))
@@ -363,7 +371,10 @@ class Stack:
     # --- a foreign client, written from the RFC's text ---
 
     def client(self, broker=0):
-        return Client(f"tcp://127.0.0.1:{self.ports[broker][0]}")
+        return Client(self.endpoint(broker))
+
+    def endpoint(self, broker=0):
+        return f"tcp://{self.address(broker)}:{self.ports[broker][0]}"
 
 
 def new_id():
