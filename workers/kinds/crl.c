@@ -65,9 +65,12 @@ static int build(struct making *m, struct err *err)
     if (crl_store_turn(db, name, err) || crl_store_last(db, name, &last, err))
         return -1;
     const struct crl_facts facts = next_facts(m->issuer, signer, &last);
+    /* The last one may have been made by a clock that was ahead: what has not expired stays. */
+    const int64_t since_ms =
+        last.this_update_ms < facts.this_update_ms ? last.this_update_ms : facts.this_update_ms;
     AUTO(crl) crl = NULL;
     if (crl_new(signer, &facts, last.entries + last.entries / 16, &crl, err) ||
-        crl_store_feed(db, name, last.this_update_ms, crl, err))
+        crl_store_feed(db, name, since_ms, crl, err))
         return -1;
     const size_t entries = crl_count(crl);
     if (crl_finish(crl, &m->der, err) ||
