@@ -3,7 +3,8 @@
 
 #define GROUP 4
 
-static struct catcher plain, secure, locked, stranger; /* TLS; TLS and AUTH; TLS, another name */
+static struct catcher plain, secure, locked, stranger, expired; /* TLS; TLS and AUTH; TLS, another
+                                                                   name; TLS, no longer valid */
 
 struct secure_row {
     const char *what, *behave, *host, *password; /* password NULL: no AUTH */
@@ -67,6 +68,21 @@ static void mail_goes_out_over_verified_tls_only(void **state)
             "STARTTLS"},
         {"silent", "{\"STARTTLS\": \"hang\"}", "localhost", NULL, &secure, "ca.pem", "smtp-lost",
             "STARTTLS"},
+        {"refused for good", "{\"STARTTLS\": \"554 no TLS\"}", "localhost", NULL, &secure, "ca.pem",
+            "smtp-tls", "554 no TLS"},
+        {"no handshake", "{\"STARTTLS\": \"220 go +hang\"}", "localhost", NULL, &secure, "ca.pem",
+            "smtp-tls", "handshake"},
+        {"dropped in the handshake", "{\"STARTTLS\": \"220 go +drop\"}", "localhost", NULL, &secure,
+            "ca.pem", "smtp-tls", "handshake"},
+        {"expired", "{}", "localhost", NULL, &expired, "ca.pem", "smtp-tls", "expired"},
+        {"dropped after it", "{\"EHLO\": {\"#2\": \"drop\"}}", "localhost", NULL, &secure, "ca.pem",
+            "smtp-lost", NULL},
+        {"silent after it", "{\"EHLO\": {\"#2\": \"hang\"}}", "localhost", NULL, &secure, "ca.pem",
+            "smtp-lost", NULL},
+        {"no EHLO after it", "{\"EHLO\": {\"#2\": \"421 later\"}}", "localhost", NULL, &secure,
+            "ca.pem", "smtp-server", "421 later"},
+        {"dropped at MAIL", "{\"MAIL\": \"drop\"}", "localhost", NULL, &secure, "ca.pem",
+            "smtp-lost", NULL},
         {"plain server", "{}", "127.0.0.1", NULL, &plain, "ca.pem", "smtp-tls", "offers no"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
@@ -89,6 +105,8 @@ static void nothing_is_sent_without_authentication(void **state)
         {"later", "{\"AUTH\": \"454 later\"}", "localhost", "s3cret", &locked, "ca.pem",
             "smtp-auth", "454 later"},
         {"dropped", "{\"AUTH\": \"drop\"}", "localhost", "s3cret", &locked, "ca.pem", "smtp-lost",
+            "AUTH"},
+        {"silent", "{\"AUTH\": \"hang\"}", "localhost", "s3cret", &locked, "ca.pem", "smtp-lost",
             "AUTH"},
         {"weak", "{\"AUTH\": \"534 too weak\"}", "localhost", "s3cret", &locked, "ca.pem",
             "smtp-auth", "534"},
@@ -119,12 +137,16 @@ static void many_tls_sessions_run_without_a_stall(void **state)
 
 /* --- the servers --- */
 
-static void make_certificate(const char *folder, const char *name, const char *alternative)
+/* Negative days: it has expired. */
+static void make_certificate(
+    const char *folder, const char *name, const char *alternative, int days)
 {
     AUTO_TEXT command = mem_printf(
-        "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-        "-subj '/CN=%s' -addext 'subjectAltName=%s' -keyout %s.key -out %s.pem 2>/dev/null",
-        folder, name, alternative, name, name);
+        "cd %s && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=%s' "
+        "-addext 'subjectAltName=%s' -keyout %s.key -out request.pem 2>/dev/null && openssl x509 "
+        "-req -in request.pem -signkey %s.key -days %d -copy_extensions copy -out %s.pem "
+        "2>/dev/null",
+        folder, name, alternative, name, name, days, name);
     catcher_run(command);
 }
 
@@ -144,14 +166,18 @@ static int start_servers(void **state)
     catcher_prepare(&secure);
     catcher_prepare(&locked);
     catcher_prepare(&stranger);
-    make_certificate(secure.folder, "mine", "DNS:localhost,IP:127.0.0.1");
-    make_certificate(secure.folder, "other", "DNS:mail.example.org");
-    AUTO_TEXT command = mem_printf("cd %s && cat mine.pem other.pem > ca.pem", secure.folder);
+    catcher_prepare(&expired);
+    make_certificate(secure.folder, "old", "DNS:localhost", -1);
+    make_certificate(secure.folder, "mine", "DNS:localhost,IP:127.0.0.1", 2);
+    make_certificate(secure.folder, "other", "DNS:mail.example.org", 2);
+    AUTO_TEXT command =
+        mem_printf("cd %s && cat mine.pem other.pem old.pem > ca.pem", secure.folder);
     catcher_run(command);
     catcher_start(&plain, NULL);
     start_secure(&secure, "mine", NULL);
     start_secure(&locked, "mine", "mailer");
     start_secure(&stranger, "other", NULL);
+    start_secure(&expired, "old", NULL);
     return 0;
 }
 
@@ -162,6 +188,7 @@ static int stop_servers(void **state)
     catcher_stop(&secure);
     catcher_stop(&locked);
     catcher_stop(&stranger);
+    catcher_stop(&expired);
     return 0;
 }
 
