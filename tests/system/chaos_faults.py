@@ -123,13 +123,14 @@ class Cut(Fault):
         lines = sorted(self.fleet.line)
         sort = random.choice(["/db", "/db", "/broker-", "clients-", "/smtp"])
         self.names = random.sample([n for n in lines if sort in n], random.choice([1, 1, 2]))
-        self.way = random.choice(["up", "down", None])
+        self.ways = random.choice([["up"], ["down"], []])
 
     def begin(self):
-        if self.way:
-            self.fleet.note(f"hold {self.way} {' '.join(self.names)}")
-            for name in self.names:
-                self.fleet.line[name].hold(self.way)
+        if self.ways:
+            self.fleet.note(f"hold {self.ways} {' '.join(self.names)}")
+        for name in self.names:
+            for way in self.ways:
+                self.fleet.line[name].hold(way)
 
     def end(self):
         self.fleet.note(f"cut {' '.join(self.names)}")
@@ -142,10 +143,50 @@ class Silence(Cut):
     """Held for so long that both sides take each other for gone; then it all arrives."""
     odds, lasts = 1, (5.5, 7.0)
 
+    def draw(self, random):
+        super().draw(random)
+        self.ways = random.choice([["up"], ["down"], ["up", "down"]])
+
     def end(self):
         self.fleet.note(f"release {' '.join(self.names)}")
         for name in self.names:
             self.fleet.line[name].release()
+
+
+class CutOff(Fault):
+    """A member's host loses its network: nothing comes, or nothing goes, or neither, and nobody is told. When it
+    is mended what was held arrives, or connections have died meanwhile."""
+    odds, lasts = 2, (1.0, 14.0)
+
+    def draw(self, random):
+        self.name = random.choice(BROKERS + WORKERS)
+        self.ways = random.choice([["out"], ["in"], ["out", "in"], ["out", "in"]])
+        self.breaks = random.random() < 0.5
+
+    def begin(self):
+        self.fleet.note(f"cut off {self.name} {self.ways}")
+        for line, out in self.fleet.lines_of(self.name):
+            for way in self.ways:
+                line.hold(out if way == "out" else {"up": "down", "down": "up"}[out])
+
+    def end(self):
+        self.fleet.note(f"{self.name} is back{', connections broken' if self.breaks else ''}")
+        for line, _ in self.fleet.lines_of(self.name):
+            if self.breaks:
+                line.cut()
+            line.release()
+
+
+class FullDisk(Fault):
+    """MariaDB's, but for what is allocated already."""
+    odds, lasts = 2, (0.5, 4.0)
+
+    def begin(self):
+        self.fleet.fill_disk()
+
+    def end(self):
+        self.fleet.free_disk()
+        self.fleet.look_for_the_server()
 
 
 class CutSessions(Fault):
@@ -240,7 +281,7 @@ class KillMailServer(Fault):
 
 
 FAULTS = [KillWorker, KillBroker, BrokerStaysDead, KillServer, KillSeveral, PauseWorker, PauseWorkerBriefly,
-          PauseBroker, PauseBrokerBriefly, PauseServer, Cut, Silence, CutSessions, ReadOnly,
+          PauseBroker, PauseBrokerBriefly, PauseServer, Cut, Silence, CutOff, FullDisk, CutSessions, ReadOnly,
           TooManyConnections, Locks, BadMailServer, KillMailServer]
 
 

@@ -2,9 +2,11 @@
 and a mail server, each program with lines of its own that can be cut."""
 import json
 import os
+import pathlib
 import signal
 
 from chaos_crowd import UNREACHABLE
+from chaos_disk import SmallDisk
 from chaos_wire import Lines
 from harness import BUILD, REPORT, Stack, until
 
@@ -14,8 +16,30 @@ WORKERS = [f"{kind}-{n}" for n in (1, 2) for kind in KINDS]
 BROKERS = ["broker-1", "broker-2"]
 
 
+def runs(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class ChaosStack(Stack):
-    """The harness's, where nothing is given up for bad luck: a job dies of its own fault only."""
+    """The harness's, where nothing is given up for bad luck: a job dies of its own fault only. MariaDB has a disk of
+    its own (None where none can be mounted)."""
+    disk = None
+
+    def prepare(self):
+        self.disk = SmallDisk.make(self.database, self.folder / "mariadb.img")
+        super().prepare()
+
+    def close(self):
+        if self.disk:
+            for process in self.processes:
+                process.kill()
+            self.mariadb("stop")
+            self.disk.close()
+            self.disk = None
+        super().close()
 
     def write_config(self):
         super().write_config()
@@ -130,9 +154,17 @@ class Fleet:
 
     def start_server(self):
         if self.server_killed:
+            self.free_disk()  # it could not start
             self.note("start MariaDB")
             self.stack.mariadb("start")
             self.server_killed = False
+
+    def look_for_the_server(self):
+        """One that ended because its disk was full is nobody's fault, but has to be started."""
+        if not self.server_killed and not self.server_paused and not runs(self.server_pid()):
+            self.note("MariaDB has ended")
+            self.server_killed = True
+            self.start_server()
 
     def pause_server(self):
         if not self.server_killed and not self.server_paused:
@@ -145,6 +177,25 @@ class Fleet:
             self.note("continue MariaDB")
             os.kill(self.server_pid(), signal.SIGCONT)
             self.server_paused = False
+
+    def fill_disk(self):
+        if self.stack.disk:
+            self.note("MariaDB's disk is full")
+            self.stack.disk.fill()
+
+    def free_disk(self):
+        if self.stack.disk and self.stack.disk.is_full():
+            self.note("MariaDB's disk has room")
+            self.stack.disk.free()
+
+    def lines_of(self, name):
+        """[(line, the way that leads away from it)] of a member: what its host is connected by."""
+        here = [(self.line[n], "up") for n in self.line if n.startswith(f"{name}/")]
+        if name in BROKERS:
+            number = name.rpartition("-")[2]
+            here += [(self.line[n], "down") for n in self.line
+                     if n == f"clients-{number}" or n.endswith(f"/{name}")]
+        return here
 
     def sql(self, text):
         """As the administrator; when the server is away, that is that."""
@@ -181,7 +232,9 @@ class Fleet:
     def calm(self):
         """Everything runs, nothing is held."""
         self.wake_server()
+        self.free_disk()
         self.start_server()
+        self.look_for_the_server()
         self.behave({})
         for line in self.line.values():
             line.release()
