@@ -5,13 +5,19 @@ switch does it: both ends keep what they take for a connection.
 The addresses are loopback's, which the programs take without keys; nothing outside the two namespaces is
 touched, and both end with the test.
 """
+import atexit
 import ctypes
+import functools
 import os
 import pathlib
 import subprocess
+import sys
+import time
 import unittest
 
+from faults import Load, check_exactly_once
 from harness import BUILD, Stack, free_port, until
+from people import KINDS
 
 NEAR, FAR = "127.77.0.1", "127.77.0.2"
 CLONE_NEWNET = 0x40000000
@@ -106,3 +112,68 @@ class TwoHosts(Stack):
         path.write_text(text.replace(old, f"host: {NEAR}\n  port: {self.port}") if tcp else text)
         return self.start(f"{name}-{len(self.processes)}",
                           self.network.far(BUILD / program, "--config", path, *options))
+
+
+@functools.cache
+def the_network():
+    """This process's: its threads stay in the namespace they were started in."""
+    network = Network()
+    atexit.register(network.close)
+    return network
+
+
+class CutCase(unittest.TestCase):
+    """Workers and a load on two hosts; of two brokers the second is far."""
+    BROKERS = 1
+
+    @classmethod
+    def setUpClass(cls):
+        cls.network = the_network()
+
+    def setUp(self):
+        self.stack = stack = TwoHosts(self.network, brokers=self.BROKERS)
+        self.addCleanup(stack.close)
+        self.addCleanup(self.network.heal)
+        stack.__enter__()
+        stack.start_catcher()
+        self.broker = stack.start_broker()
+
+    def begin(self):
+        """Near workers, and a load that runs."""
+        self.near = self.stack.start_worker(KINDS, name="near")
+        self.stack.start_worker("mail", name="mail")
+        self.load = Load(self.stack, outstanding=100)
+        self.load.wait_for(40)
+
+    def far_worker(self, **options):
+        far = self.stack.start_far("workers/certq-worker", "far", "--kinds", KINDS, "--name", "far", **options)
+        far.wait_line(r"ev=broker\.joined")
+        return far
+
+    def serves(self):
+        """Is the far worker one that the broker hears?"""
+        return any(w["name"] == "far" and w["silent_ms"] < 3000 for w in self.stack.certq_json("worker", "list"))
+
+    def cut(self, way, port):
+        """While the far worker is the only one that works; returns what has no end then."""
+        self.near.pause()
+        self.load.wait_for(len(self.load.ended) + 100)
+        self.network.cut(way, port)
+        self.near.go_on()
+        return self.open_now()
+
+    def open_now(self):
+        return set(self.load.sent) - set(self.load.ended)
+
+    def all_end(self, what, open_then, seconds):
+        """All that was open when the cable was cut ends while it is."""
+        began = time.monotonic()
+        until(f"{what}: what was open has ended", lambda: not open_then - set(self.load.ended) or self.load._broken(),
+              seconds)
+        print(f"{what}: the last one after {time.monotonic() - began:.1f} s", file=sys.stderr)
+
+    def ends_well(self):
+        self.load.wait_for(len(self.load.ended) + 20)
+        self.load.finish()
+        check_exactly_once(self, self.stack, self.load)
+        self.stack.drain()

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -70,12 +71,32 @@ class Server(BadDay):
     def test_read_only(self):
         """No effect and no acceptance while it lasts; all of it afterwards, and no attempt is lost."""
         self.begin(Stack())
+        for user in USERS:  # or they could go on writing
+            self.assertIn("GRANT USAGE ON *.*", self.server(f"SHOW GRANTS FOR {user}@localhost")[0][0])
         load = Load(self.stack, outstanding=100)
         load.wait_for(40)
         self.server("SET GLOBAL read_only = 1")
+        rows = "SELECT (SELECT COUNT(*) FROM job), (SELECT COUNT(*) FROM job_history), (SELECT COUNT(*) FROM mail)"
+        before = self.server(rows)
         self.refuses()
+        self.assertEqual(self.server(rows), before)
         self.assertEqual(self.stack.count("job_history", "state = 'dead'"), 0)
         self.server("SET GLOBAL read_only = 0")
+        self.ends_well(load)
+
+    def test_it_says_nothing(self):
+        """Stopped, not dead: no connection breaks. Who asks is told in time, and all goes on afterwards."""
+        self.begin(Stack())
+        load = Load(self.stack, outstanding=100)
+        load.wait_for(40)
+        pid = int((self.stack.database / "mariadbd.pid").read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with self.stack.client() as client:
+                answer = client.accepted(client.submit("noop", {}), 10)
+                self.assertEqual(answer["error"]["code"], "unavailable", answer)
+        finally:
+            os.kill(pid, signal.SIGCONT)
         self.ends_well(load)
 
     def test_no_connection_is_free(self):
