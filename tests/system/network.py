@@ -58,7 +58,7 @@ class Network:
         until("the other host is there", lambda: its.readlink() != mine.readlink(), 10)
         run("ip", "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(self.holder.pid))
         for host, device, own, other in ((self.near, "near", NEAR, FAR), (self.far, "far", FAR, NEAR)):
-            run(*host("sysctl", "-qw", f"net.ipv4.conf.{device}.route_localnet=1"))
+            run(*host("sh", "-c", f"echo 1 >/proc/sys/net/ipv4/conf/{device}/route_localnet"))
             run(*host("ip", "link", "set", "lo", "up"))
             run(*host("ip", "address", "add", f"{own}/32", "dev", device))
             run(*host("ip", "link", "set", device, "up"))
