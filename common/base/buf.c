@@ -54,22 +54,30 @@ void buf_add_text(struct buf *b, const char *text)
 
 void buf_add_char(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    uint8_t *to = buf_reserve(b, 1);
+    to[0] = (uint8_t)c;
+    to[1] = 0;
+    b->length++;
 }
 
+/* Into the room there is; a second time where that was not enough. */
 void buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
+    char *to = (char *)buf_reserve(b, 0);
+    size_t room = b->capacity - b->length;
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(to, room, format, args);
     va_end(args);
-    if (n > 0) {
-        uint8_t *to = buf_reserve(b, (size_t)n);
-        vsnprintf((char *)to, (size_t)n + 1, format, again);
-        b->length += (size_t)n;
+    if (n >= 0 && (size_t)n >= room) {
+        to = (char *)buf_reserve(b, (size_t)n);
+        vsnprintf(to, (size_t)n + 1, format, again);
     }
     va_end(again);
+    if (n > 0)
+        b->length += (size_t)n;
+    b->data[b->length] = 0;
 }
 
 char *buf_take_text(struct buf *b)
