@@ -7,18 +7,17 @@
 
 #include <gmime/gmime.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BODY_MOST (1u << 20)
 #define LINE_MOST 500u /* bytes of a header's text: however it is encoded, lines stay under 998 */
+#define PLAIN_MOST 60  /* bytes of a header's text that need no folding, nor a look at it */
 #define WORD_BYTES 39  /* of text in one encoded word: 64 columns */
 
-DEFINE_AUTO(gmime_part, GMimePart, g_object_unref);
-DEFINE_AUTO(gmime_wrapper, GMimeDataWrapper, g_object_unref);
-DEFINE_AUTO(gmime_stream, GMimeStream, g_object_unref);
+DEFINE_AUTO(gmime_headers, GMimeHeaderList, g_object_unref);
 DEFINE_AUTO(gmime_format, GMimeFormatOptions, g_mime_format_options_free);
-DEFINE_AUTO(gdate, GDateTime, g_date_time_unref);
-DEFINE_AUTO(gzone, GTimeZone, g_time_zone_unref);
 
 static int check_line(const char *what, const char *text, struct err *err)
 {
@@ -82,6 +81,29 @@ static bool is_plain(const char *text)
     return !strstr(text, "=?");
 }
 
+static size_t count_lines(struct bytes text)
+{
+    size_t n = 0;
+    const uint8_t *p = text.data, *end = p + text.length;
+    for (; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        n++;
+    return n;
+}
+
+/* Text with LF line ends, which become CRLF. */
+static void add_crlf(struct buf *ret, struct bytes text)
+{
+    while (text.length) {
+        const uint8_t *end = memchr(text.data, '\n', text.length);
+        const size_t n = end ? (size_t)(end - text.data) : text.length;
+        buf_add(ret, text.data, n);
+        if (end)
+            buf_add(ret, "\r\n", 2);
+        text.data += n + (end != NULL);
+        text.length -= n + (end != NULL);
+    }
+}
+
 /*
  * The end of the longest run of whole characters (RFC 2047 section 5) from p of at most `most`
  * bytes and, unless it reaches the end, a multiple of `step`; p itself when there is none.
@@ -134,71 +156,90 @@ static void add_quoted(struct buf *ret, const char *text)
     buf_add_char(ret, '"');
 }
 
-/* A header whose folded bytes are ready: GMime writes them as they are. */
-static void set_raw(GMimeObject *part, const char *name, struct buf *raw)
+/* "Name:" and its text, whose folded lines end with LF, as they travel. */
+static void add_header(struct buf *ret, const char *name, const struct buf *text)
 {
-    GMimeHeaderList *headers = g_mime_object_get_header_list(part);
-    g_mime_header_list_append(headers, name, "", NULL);
-    GMimeHeader *header =
-        g_mime_header_list_get_header_at(headers, g_mime_header_list_get_count(headers) - 1);
-    buf_add_char(raw, '\n');
-    g_mime_header_set_raw_value(header, buf_text(raw));
+    buf_add_text(ret, name);
+    buf_add_char(ret, ':');
+    add_crlf(ret, buf_bytes(text));
+    buf_add_text(ret, "\r\n");
 }
 
-static void set_mailbox(
-    GMimeObject *part, const char *header, const char *name, const char *address)
+static void add_mailbox(struct buf *ret, const char *header, const char *name, const char *address)
 {
-    AUTO_BUF raw = {0};
+    AUTO_BUF text = {0};
     if (!name || !*name) {
-        buf_printf(&raw, " %s", address);
+        buf_printf(&text, " %s", address);
     } else {
         if (is_plain(name))
-            add_quoted(&raw, name);
+            add_quoted(&text, name);
         else
-            add_words(&raw, name);
-        const char *last = strrchr(buf_text(&raw), '\n');
-        size_t columns = strlen(last ? last + 1 : buf_text(&raw)) + (last ? 0 : strlen(header) + 1);
+            add_words(&text, name);
+        const char *last = strrchr(buf_text(&text), '\n');
+        size_t columns =
+            strlen(last ? last + 1 : buf_text(&text)) + (last ? 0 : strlen(header) + 1);
         bool fits = columns + strlen(address) + strlen(" <>") <= 76;
-        buf_printf(&raw, "%s <%s>", fits ? "" : "\n", address);
+        buf_printf(&text, "%s <%s>", fits ? "" : "\n", address);
     }
-    set_raw(part, header, &raw);
+    add_header(ret, header, &text);
 }
 
-static void set_subject(GMimeObject *part, const char *subject)
+/* GMime folds what is plain and too long for a line. */
+static void add_folded(struct buf *ret, const char *name, const char *text)
 {
-    if (is_plain(subject)) {
-        g_mime_object_append_header(part, "Subject", subject, NULL);
+    AUTO_TYPE(gmime_headers, GMimeHeaderList) *headers = g_mime_header_list_new(NULL);
+    AUTO_TYPE(gmime_format, GMimeFormatOptions) *format = g_mime_format_options_new();
+    g_mime_format_options_set_newline_format(format, GMIME_NEWLINE_FORMAT_DOS);
+    g_mime_header_list_append(headers, name, text, NULL);
+    gchar *folded = g_mime_header_list_to_string(headers, format);
+    buf_add_text(ret, folded);
+    g_free(folded);
+}
+
+static void add_subject(struct buf *ret, const char *subject)
+{
+    const size_t n = strlen(subject);
+    AUTO_BUF text = {0};
+    if (!is_plain(subject))
+        add_words(&text, subject);
+    else if (n && n <= PLAIN_MOST && subject[0] != ' ' && subject[n - 1] != ' ')
+        buf_printf(&text, " %s", subject);
+    else {
+        add_folded(ret, "Subject", subject);
         return;
     }
-    AUTO_BUF raw = {0};
-    add_words(&raw, subject);
-    set_raw(part, "Subject", &raw);
+    add_header(ret, "Subject", &text);
 }
 
-static void set_date(GMimeObject *part, int64_t time_ms, int offset_minutes)
+/* RFC 5322 3.3. */
+static void add_date(struct buf *ret, int64_t time_ms, int offset_minutes)
 {
-    AUTO_TYPE(gzone, GTimeZone) *zone = g_time_zone_new_offset(offset_minutes * 60);
-    AUTO_TYPE(gdate, GDateTime) *utc = g_date_time_new_from_unix_utc(time_ms / 1000);
-    AUTO_TYPE(gdate, GDateTime) *date = g_date_time_to_timezone(utc, zone);
-    gchar *text = g_mime_utils_header_format_date(date);
-    g_mime_object_append_header(part, "Date", text, NULL);
-    g_free(text);
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const time_t local = (time_t)(time_ms / 1000 + offset_minutes * 60);
+    const int off = abs(offset_minutes);
+    struct tm tm;
+    gmtime_r(&local, &tm);
+    buf_printf(ret, "Date: %s, %02d %s %04d %02d:%02d:%02d %c%02d%02d\r\n", days[tm.tm_wday],
+        tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
+        offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
 }
 
-/* All headers sit on the one part: a GMimeMessage around it parses them back and adds nothing. */
-static void set_headers(GMimeObject *part, const struct message_facts *f)
+static void add_headers(
+    struct buf *ret, const struct message_facts *f, GMimeContentEncoding encoding)
 {
-    AUTO_BUF id = {0};
-    buf_printf(&id, " <%s@%s>", f->id, f->id_domain);
-    set_date(part, f->date_ms, f->date_offset_minutes);
-    set_mailbox(part, "From", f->from_name, f->from);
-    set_mailbox(part, "To", f->to_name, f->to);
-    set_subject(part, f->subject);
-    set_raw(part, "Message-ID", &id);
+    buf_add_text(ret, "Content-Type: text/plain; charset=utf-8\r\n");
+    add_date(ret, f->date_ms, f->date_offset_minutes);
+    add_mailbox(ret, "From", f->from_name, f->from);
+    add_mailbox(ret, "To", f->to_name, f->to);
+    add_subject(ret, f->subject);
+    buf_printf(ret, "Message-ID: <%s@%s>\r\n", f->id, f->id_domain);
     /* RFC 3834: no vacation notices in return. */
-    g_mime_object_append_header(part, "Auto-Submitted", "auto-generated", NULL);
-    g_mime_object_append_header(part, "MIME-Version", "1.0", NULL);
-    g_mime_object_append_header(part, "Content-Language", f->language, NULL);
+    buf_printf(ret,
+        "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Language: %s\r\n"
+        "Content-Transfer-Encoding: %s\r\n\r\n",
+        f->language, g_mime_content_encoding_to_string(encoding));
 }
 
 /* Mostly ASCII stays readable in the source; anything else is shorter in base64. */
@@ -212,34 +253,32 @@ static GMimeContentEncoding choose_encoding(struct bytes body)
 }
 
 /*
- * The content as GMime wants it: base64 hides line ends from the CRLF conversion on writing, so
- * they are CRLF already (RFC 2046 4.1.1); quoted-printable wants LF. Ends with a line end.
+ * The content as the encoder wants it: base64 hides line ends, so they are CRLF already (RFC 2046
+ * 4.1.1); quoted-printable wants LF. Ends with a line end.
  */
-static GMimeStream *content(struct bytes body, GMimeContentEncoding encoding)
+static void add_content(struct buf *ret, struct bytes body, GMimeContentEncoding encoding)
 {
-    CLEANUP(message_wipe) struct buf text = {0};
-    buf_reserve(&text, 2 * body.length + 2);
     const bool crlf = encoding == GMIME_CONTENT_ENCODING_BASE64;
     while (body.length) {
         const uint8_t *end = memchr(body.data, '\n', body.length);
         const size_t n = end ? (size_t)(end - body.data) : body.length;
-        buf_add(&text, body.data, n);
-        buf_add_text(&text, crlf ? "\r\n" : "\n");
+        buf_add(ret, body.data, n);
+        buf_add_text(ret, crlf ? "\r\n" : "\n");
         body.data += n + (end != NULL);
         body.length -= n + (end != NULL);
     }
-    return g_mime_stream_mem_new_with_buffer((const char *)text.data, text.length);
 }
 
-static void set_body(GMimePart *part, struct bytes body)
+/* The body as it travels, but for its line ends, which are LF. */
+static void encode(struct buf *ret, struct bytes body, GMimeContentEncoding encoding)
 {
-    const GMimeContentEncoding encoding = choose_encoding(body);
-    AUTO_TYPE(gmime_stream, GMimeStream) *stream = content(body, encoding);
-    AUTO_TYPE(gmime_wrapper, GMimeDataWrapper) *wrapper =
-        g_mime_data_wrapper_new_with_stream(stream, GMIME_CONTENT_ENCODING_DEFAULT);
-    g_mime_object_set_content_type_parameter(GMIME_OBJECT(part), "charset", "utf-8");
-    g_mime_part_set_content_encoding(part, encoding);
-    g_mime_part_set_content(part, wrapper);
+    CLEANUP(message_wipe) struct buf text = {0};
+    buf_reserve(&text, 2 * body.length + 2); /* it may hold a code: no copies are left behind */
+    add_content(&text, body, encoding);
+    GMimeEncoding state;
+    g_mime_encoding_init_encode(&state, encoding);
+    char *to = (char *)buf_reserve(ret, g_mime_encoding_outlen(&state, text.length));
+    ret->length += g_mime_encoding_flush(&state, buf_text(&text), text.length, to);
 }
 
 static void start_gmime(void)
@@ -253,17 +292,14 @@ int message_compose(const struct message_facts *facts, struct buf *ret, struct e
     if (check_facts(facts, err))
         return -1;
     pthread_once(&once, start_gmime);
-    AUTO_TYPE(gmime_part, GMimePart) *part = g_mime_part_new_with_type("text", "plain");
-    set_headers(GMIME_OBJECT(part), facts);
-    set_body(part, facts->body);
-    AUTO_TYPE(gmime_format, GMimeFormatOptions) *format = g_mime_format_options_new();
-    g_mime_format_options_set_newline_format(format, GMIME_NEWLINE_FORMAT_DOS);
-    AUTO_TYPE(gmime_stream, GMimeStream) *stream = g_mime_stream_mem_new();
-    if (g_mime_object_write_to_stream(GMIME_OBJECT(part), format, stream) < 0)
-        return err_set(err, ERR_FATAL, NULL, "mail: GMime could not write a message to memory");
-    GByteArray *bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream));
-    buf_add(ret, bytes->data, bytes->len);
-    secret_wipe(bytes->data, bytes->len);
+    const GMimeContentEncoding encoding = choose_encoding(facts->body);
+    AUTO_BUF headers = {0};
+    CLEANUP(message_wipe) struct buf body = {0};
+    add_headers(&headers, facts, encoding);
+    encode(&body, facts->body, encoding);
+    buf_reserve(ret, headers.length + body.length + count_lines(buf_bytes(&body)));
+    buf_add(ret, headers.data, headers.length);
+    add_crlf(ret, buf_bytes(&body));
     return 0;
 }
 

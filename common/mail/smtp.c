@@ -138,16 +138,14 @@ static const char *fault_of(struct bytes message)
         return "the message is empty or over 16 MiB";
     if (memcmp(message.data + message.length - 2, "\r\n", 2))
         return "the message does not end with CRLF";
-    size_t line = 0;
-    for (const uint8_t *p = message.data, *end = p + message.length; p < end; p++) {
-        if (*p == '\r' && p + 1 < end && p[1] == '\n') {
-            line = 0;
-            p++;
-        } else if (*p == '\r' || *p == '\n' || !*p) {
+    for (const uint8_t *p = message.data, *end = p + message.length; p < end;) {
+        const uint8_t *stop = memchr(p, '\n', (size_t)(end - p)); /* the message ends with one */
+        const size_t line = (size_t)(stop - p) - (stop > p);
+        if (stop == p || stop[-1] != '\r' || memchr(p, '\r', line) || memchr(p, 0, line))
             return "a bare CR, bare LF or NUL in the message";
-        } else if (++line > LINE_MOST) {
+        if (line > LINE_MOST)
             return "a line of more than 998 bytes in the message";
-        }
+        p = stop + 1;
     }
     return NULL;
 }

@@ -181,6 +181,52 @@ static void the_headers_are_ours_and_the_job_s(void **state)
     assert_true(bytes_equal(buf_bytes(&message), buf_bytes(&again)));
 }
 
+static void a_date_is_in_its_zone(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t time_ms;
+        int offset_minutes;
+        const char *date;
+    } rows[] = {
+        {0, 0, "Thu, 01 Jan 1970 00:00:00 +0000"},
+        {1709218799999, 0, "Thu, 29 Feb 2024 14:59:59 +0000"},
+        {1709218800000, 540, "Fri, 01 Mar 2024 00:00:00 +0900"},
+        {1709218800000, -210, "Thu, 29 Feb 2024 11:30:00 -0330"},
+        {1704067200000, -1, "Sun, 31 Dec 2023 23:59:00 -0001"},
+        {4102444799000, 840, "Fri, 01 Jan 2100 13:59:59 +1400"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct message_facts facts = facts_with("x", "y\n");
+        facts.date_ms = rows[i].time_ms;
+        facts.date_offset_minutes = rows[i].offset_minutes;
+        AUTO_BUF message = {0};
+        compose(&facts, &message);
+        GMimeMessage *m = parse(&message);
+        expect_header(m, "Date", rows[i].date);
+        g_object_unref(m);
+    }
+}
+
+/* 60 bytes stand as they are; what is longer is folded, and nothing of it is lost. */
+static void a_plain_subject_of_any_length_arrives(void **state)
+{
+    (void)state;
+    char subject[201] = "";
+    for (size_t n = 1; n < 200; n++) {
+        subject[n - 1] = n % 9 == 0 && n < 199 ? ' ' : (char)('a' + n % 26);
+        if (subject[n - 1] == ' ')
+            continue;
+        struct message_facts facts = facts_with(subject, "y\n");
+        AUTO_BUF message = {0};
+        compose(&facts, &message);
+        check_lines(&message, 78);
+        GMimeMessage *m = parse(&message);
+        assert_string_equal(g_mime_message_get_subject(m), subject);
+        g_object_unref(m);
+    }
+}
+
 static void a_long_body_arrives_whole(void **state)
 {
     (void)state;
@@ -272,6 +318,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_decodes_to_its_facts),
         cmocka_unit_test(the_headers_are_ours_and_the_job_s),
+        cmocka_unit_test(a_date_is_in_its_zone),
+        cmocka_unit_test(a_plain_subject_of_any_length_arrives),
         cmocka_unit_test(a_long_body_arrives_whole),
         cmocka_unit_test(a_long_line_of_ascii_stays_within_bounds),
         cmocka_unit_test(what_cannot_go_into_a_message_is_named),
