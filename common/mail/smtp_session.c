@@ -56,11 +56,16 @@ static void auth_auto_free(auth_context_t *a)
         auth_destroy_context(*a);
 }
 
+/* When what is being waited for is given up. */
+static int64_t patience_ends_ms(const struct run *run)
+{
+    const int64_t until_ms = clock_monotonic_ms() + run->setup->config->smtp.timeout_ms;
+    return until_ms < run->setup->end_until_ms ? until_ms : run->setup->end_until_ms;
+}
+
 static void keep_going(struct run *run)
 {
-    const int64_t left_ms = run->setup->end_until_ms - clock_monotonic_ms();
-    const int64_t timeout_ms = run->setup->config->smtp.timeout_ms;
-    watchdog_arm(&run->dog, left_ms < timeout_ms ? left_ms : timeout_ms);
+    watchdog_feed(&run->dog, patience_ends_ms(run));
 }
 
 /* However slow the server is, a first message is begun, or none would ever be. */
@@ -258,7 +263,7 @@ static void talk(struct run *run, smtp_session_t session, const struct in_addr *
     smtp_set_server(session, server);
     pthread_mutex_lock(&claim_lock);
     run->claiming = true;
-    keep_going(run);
+    watchdog_arm(&run->dog, patience_ends_ms(run)); /* connect does not survive an interruption */
     const int64_t until_ms = clock_monotonic_ms() + config->timeout_ms;
     const int ok = smtp_start_session(session);
     unlock_claim(run);

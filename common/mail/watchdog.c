@@ -1,5 +1,7 @@
 #include "mail/watchdog.h"
 
+#include "base/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,16 +19,28 @@
  */
 static _Thread_local struct watchdog *volatile running;
 
+/* In the signal's handler too. */
+static void set_timer(struct watchdog *w, int64_t until_ms)
+{
+    const struct itimerspec when = {.it_value = {until_ms / 1000, until_ms % 1000 * 1000000},
+        .it_interval = {0, AGAIN_MS * 1000000}};
+    atomic_store(&w->set_for_ms, until_ms);
+    timer_settime(w->timer, TIMER_ABSTIME, &when, NULL);
+}
+
 static void bark(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)context;
-    const struct watchdog *w = running;
+    struct watchdog *w = running;
     if (info->si_code != SI_TIMER || !w || info->si_value.sival_ptr != w)
         return;
     const int saved = errno;
     const int fd = atomic_load(&w->fd);
-    if (fd >= 0)
+    const int64_t until_ms = atomic_load(&w->until_ms);
+    if (clock_monotonic_ms() < until_ms)
+        set_timer(w, until_ms);
+    else if (fd >= 0)
         shutdown(fd, SHUT_RDWR);
     errno = saved;
 }
@@ -43,6 +57,8 @@ int watchdog_start(struct watchdog *w, struct err *err)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, install);
     atomic_init(&w->fd, -1);
+    atomic_init(&w->until_ms, INT64_MAX);
+    atomic_init(&w->set_for_ms, INT64_MAX);
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGURG};
     event.sigev_value.sival_ptr = w;
     event._sigev_un._tid = gettid();
@@ -64,13 +80,20 @@ void watchdog_stop(struct watchdog *w)
     watchdog_release(w);
 }
 
-void watchdog_arm(struct watchdog *w, int64_t ms)
+void watchdog_arm(struct watchdog *w, int64_t until_ms)
 {
-    if (ms < 1)
-        ms = 1;
-    struct itimerspec when = {
-        .it_value = {ms / 1000, ms % 1000 * 1000000}, .it_interval = {0, AGAIN_MS * 1000000}};
-    timer_settime(w->timer, 0, &when, NULL);
+    if (until_ms < 1)
+        until_ms = 1; /* long past; 0 would stop the timer */
+    atomic_store(&w->until_ms, until_ms);
+    set_timer(w, until_ms);
+}
+
+void watchdog_feed(struct watchdog *w, int64_t until_ms)
+{
+    if (until_ms < atomic_load(&w->set_for_ms))
+        watchdog_arm(w, until_ms);
+    else
+        atomic_store(&w->until_ms, until_ms);
 }
 
 static bool is_peer(int fd, const struct in_addr *address, uint16_t port)

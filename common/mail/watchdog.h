@@ -20,14 +20,22 @@
 struct watchdog {
     timer_t timer;
     sigset_t old_mask;
-    atomic_int fd; /* our duplicate of the socket, -1: none yet */
+    atomic_int fd;               /* our duplicate of the socket, -1: none yet */
+    _Atomic(int64_t) until_ms;   /* monotonic: it is to fire then */
+    _Atomic(int64_t) set_for_ms; /* the timer is set for then, which may be sooner */
 };
 
 /* Starts it for this thread, not armed. Temporary error when the kernel gives no timer. */
 int watchdog_start(struct watchdog *w, struct err *err) MUST_USE;
 void watchdog_stop(struct watchdog *w);
-/* Fires `ms` from now unless armed again. */
-void watchdog_arm(struct watchdog *w, int64_t ms);
+/* Fires at `until_ms` (monotonic) unless armed again, and interrupts nothing before. */
+void watchdog_arm(struct watchdog *w, int64_t until_ms);
+/*
+ * The same where calls that are interrupted go on, as those of an open session do: a timer that is
+ * set for a sooner time is left and set again when it fires, since a call for each command and
+ * reply would be seven a message.
+ */
+void watchdog_feed(struct watchdog *w, int64_t until_ms);
 /*
  * Finds the socket libesmtp has just connected to `port` (of `address`, if given), which the
  * library does not tell, by its having no TCP_NODELAY yet; sets that, and keeps a duplicate.
