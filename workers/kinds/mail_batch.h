@@ -36,6 +36,7 @@ struct batch {
     struct outgoing **mails; /* those still to do, sorted by id but while they are being sent */
     size_t n;
     int64_t marked_ms; /* monotonic: a little before the marks were made, which hold from then */
+    int64_t held_until_ms; /* what they say; one for all, so that their rows are alike */
 };
 
 /* From the moment of marking: others keep off, no mail is begun, the session is broken off. */

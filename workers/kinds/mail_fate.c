@@ -14,7 +14,7 @@ enum { STORE_TRIES = 60, PAUSE_MS = 200, WAIT_LOG_TRIES = 50 };
 
 /* --- what SMTP said --- */
 
-static void take_fate(struct outgoing *m, const struct smtp_item *item)
+static void take_fate(struct outgoing *m, const struct smtp_item *item, int64_t now_ms)
 {
     m->fate = item->fate;
     if (item->code)
@@ -25,7 +25,7 @@ static void take_fate(struct outgoing *m, const struct smtp_item *item)
     switch (item->fate) {
     case SMTP_DELIVERED:
         m->row.state = MAIL_IS_SENT;
-        m->row.sent_ms = clock_now_ms();
+        m->row.sent_ms = now_ms;
         return;
     case SMTP_REJECTED:
         m->row.state = MAIL_IS_REJECTED;
@@ -44,9 +44,10 @@ static void take_fate(struct outgoing *m, const struct smtp_item *item)
 
 void mail_take_fates(struct batch *b, const struct smtp_item *items, const char *code)
 {
+    const int64_t now_ms = clock_now_ms();
     bool has_decided = false;
     for (size_t i = 0; i < b->n; i++) {
-        take_fate(b->mails[i], &items[i]);
+        take_fate(b->mails[i], &items[i], now_ms);
         has_decided |= items[i].fate != SMTP_NOT_SENT && items[i].fate != SMTP_IN_DOUBT;
     }
     /* Without any progress it is the server that fails, and each of them must pause. */
@@ -82,13 +83,28 @@ static enum mail_step step_of(const struct outgoing *m, bool is_marked)
     return is_marked ? MAIL_WRITE : MAIL_LEAVE;
 }
 
+/* Does step_of ask nothing about the row? As of nearly all. */
+static bool is_plain(const struct outgoing *m)
+{
+    return m->lock.state == JOB_LOCK_BUSY || (m->lock.state == JOB_LOCK_HELD && mail_is_final(m));
+}
+
+static bool all_are_plain(const struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (!is_plain(b->mails[i]))
+            return false;
+    return true;
+}
+
 static int store(struct batch *b, struct err *err)
 {
     CLEANUP(text_auto_free) char *memory = mem_zero(b->n, sizeof(struct mail_row));
     struct mail_row *rows = (struct mail_row *)(void *)memory;
     for (size_t i = 0; i < b->n; i++)
         rows[i] = b->mails[i]->row;
-    if (mail_lock_jobs(b, err) || mail_store_read(b->worker->db, rows, b->n, err))
+    if (mail_lock_jobs(b, err) ||
+        (!all_are_plain(b) && mail_store_read(b->worker->db, rows, b->n, err)))
         return -1;
     for (size_t i = 0; i < b->n; i++)
         b->mails[i]->step = step_of(b->mails[i], is_still_marked(b, &rows[i]));

@@ -125,13 +125,14 @@ static int take(struct batch *b, struct outgoing *m, struct err *err)
     m->row.tries += !m->row.exists || !uuid_equal(&m->row.holder, &b->worker->life);
     m->row.state = MAIL_IS_SENDING;
     m->row.holder = b->worker->life;
-    m->row.until_ms = real_now_ms() + MAIL_HOLD_MS;
+    m->row.until_ms = b->held_until_ms;
     return 0;
 }
 
 static int mark(struct batch *b, struct err *err)
 {
     b->marked_ms = clock_monotonic_ms();
+    b->held_until_ms = real_now_ms() + MAIL_HOLD_MS;
     if (mail_lock_jobs(b, err) || read_rows(b, err) || read_codes(b, err))
         return -1;
     for (size_t i = 0; i < b->n; i++)

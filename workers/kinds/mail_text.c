@@ -35,15 +35,31 @@ static const char *need_text(const json_t *args, const char *path, struct plan *
     return text;
 }
 
+static bool is_japanese(const struct mail_request *r)
+{
+    return strcmp(r->language, "ja") == 0;
+}
+
+/* The facts of the args, and whom to ask, which the configuration says. */
+static const json_t *complete_facts(
+    const struct worker *w, const struct mail_request *r, json_t *args)
+{
+    const struct config_mail *mail = &w->config->mail;
+    json_t *facts = json_object_get(args, "facts");
+    if (!json_is_object(facts))
+        json_object_set_new(args, "facts", facts = json_object());
+    json_object_set_new(facts, "help", json_string(is_japanese(r) ? mail->help_ja : mail->help_en));
+    return facts;
+}
+
 struct mail_request *mail_request_read(
-    const struct worker *w, const struct job *job, const json_t *args, struct plan *plan)
+    const struct worker *w, const struct job *job, json_t *args, struct plan *plan)
 {
     struct mail_request *r = MEM_NEW(struct mail_request);
     struct err err = {0};
     r->template = need_text(args, "template", plan);
     r->language = need_text(args, "language", plan);
     r->recipient = need_text(args, "recipient", plan);
-    r->facts = json_at(args, "facts");
     const json_t *generation = json_at(args, "generation");
     r->generation = (uint32_t)json_integer_value(generation);
     read_id(args, "certificate", &r->certificate, plan);
@@ -56,6 +72,7 @@ struct mail_request *mail_request_read(
         free(r);
         return NULL;
     }
+    r->facts = complete_facts(w, r, args);
     r->message_id = mem_printf("%s@%s", uuid_s(&job->id), w->config->mail.message_id_domain);
     return r;
 }
@@ -68,23 +85,9 @@ void mail_request_free(struct mail_request *r)
     free(r);
 }
 
-static bool is_japanese(const struct mail_request *r)
-{
-    return strcmp(r->language, "ja") == 0;
-}
-
 bool mail_request_has_code(const struct worker *w, const struct mail_request *r)
 {
     return template_has_code(template_set_find(w->templates, r->language, r->template));
-}
-
-/* The facts of the args, and whom to ask. */
-static json_t *complete_facts(const struct worker *w, const struct mail_request *r)
-{
-    const struct config_mail *mail = &w->config->mail;
-    json_t *facts = r->facts ? json_copy((json_t *)(uintptr_t)r->facts) : json_object();
-    json_object_set_new(facts, "help", json_string(is_japanese(r) ? mail->help_ja : mail->help_en));
-    return facts;
 }
 
 static int derive_code(
@@ -102,13 +105,12 @@ int mail_compose(const struct worker *w, const struct task *task, const struct m
     struct buf *ret, struct err *err)
 {
     const struct mail_request *r = task->request;
-    AUTO_TYPE(json, json_t) *facts = complete_facts(w, r);
     AUTO(secret) text = NULL;
     AUTO(secret) body = NULL;
     AUTO_TEXT subject = NULL;
     if (mail_request_has_code(w, r) && derive_code(w, code, &text, err))
         return -1;
-    if (template_render(template_set_find(w->templates, r->language, r->template), facts, text,
+    if (template_render(template_set_find(w->templates, r->language, r->template), r->facts, text,
             &subject, &body, err))
         return -1;
     const struct config_mail *mail = &w->config->mail;
@@ -118,7 +120,7 @@ int mail_compose(const struct worker *w, const struct task *task, const struct m
         .from = mail->from,
         .from_name = is_japanese(r) ? mail->from_name_ja : mail->from_name_en,
         .to = r->recipient,
-        .to_name = json_text_at(facts, "name"),
+        .to_name = json_text_at(r->facts, "name"),
         .subject = subject,
         .language = r->language,
         .date_ms = task->job->created_ms,

@@ -14,13 +14,13 @@ struct mail_request {
     const char *template, *language, *recipient; /* borrowed from args */
     struct uuid certificate, subscriber;         /* zero: none */
     uint32_t generation;
-    const json_t *facts;
-    char *message_id; /* as the header has it, without angle brackets */
+    const json_t *facts; /* likewise */
+    char *message_id;    /* as the header has it, without angle brackets */
 };
 
-/* NULL and a refused plan when args are not as above. */
+/* NULL and a refused plan when args are not as above. Whom to ask is added to the facts in args. */
 struct mail_request *mail_request_read(
-    const struct worker *w, const struct job *job, const json_t *args, struct plan *plan);
+    const struct worker *w, const struct job *job, json_t *args, struct plan *plan);
 void mail_request_free(struct mail_request *r);
 bool mail_request_has_code(const struct worker *w, const struct mail_request *r);
 /* Appends the finished message. ERR_INPUT: it can never be composed; else try again later. */

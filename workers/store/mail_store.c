@@ -1,5 +1,6 @@
 #include "store/mail_store.h"
 
+#include "base/mem.h"
 #include "store/value.h"
 
 #include <stdio.h>
@@ -123,7 +124,7 @@ static struct db_value id_or_null(const struct uuid *id)
     return uuid_is_zero(id) ? db_null() : db_uuid(id);
 }
 
-enum { INSERT_COLUMNS = 15, UPDATE_COLUMNS = 7 };
+enum { INSERT_COLUMNS = 15 };
 
 static void insert_params(const struct mail_row *r, struct db_value *p)
 {
@@ -136,13 +137,57 @@ static void insert_params(const struct mail_row *r, struct db_value *p)
     memcpy(p, row, sizeof row);
 }
 
-static void update_params(const struct mail_row *r, struct db_value *p)
+static bool is_alike(const struct mail_row *a, const struct mail_row *b)
 {
-    const struct db_value row[UPDATE_COLUMNS] = {db_text(mail_state_name(r->state)),
-        id_or_null(&r->holder), db_int(r->until_ms), db_int(r->tries),
-        r->reply[0] ? db_text(r->reply) : db_null(), r->sent_ms ? db_int(r->sent_ms) : db_null(),
-        db_uuid(&r->id)};
-    memcpy(p, row, sizeof row);
+    return a->state == b->state && uuid_equal(&a->holder, &b->holder) &&
+           a->until_ms == b->until_ms && a->tries == b->tries && a->sent_ms == b->sent_ms;
+}
+
+/*
+ * Rows that differ by their reply alone. Mails of a group mostly do, and one statement for all
+ * costs the server a fraction of one for each, as bulk binding makes of an UPDATE.
+ */
+static int update_alike(
+    struct db *db, const struct mail_row *const *rows, size_t n, struct err *err)
+{
+    static const struct statement update = {"mail_update",
+        "UPDATE " DB_JOIN_IDS("mail m", "m.id") " SET m.state = ?, m.holder = ?, m.until_ms = ?, "
+                                                "m.tries = ?, m.sent_ms = ?, m.reply = "
+                                                "NULLIF(CONVERT(RTRIM(SUBSTR(CAST(? AS BINARY), "
+                                                "list.seq * ? + 1, ?)) USING utf8mb4), '')",
+        "bitbiiibii", ""};
+    const struct mail_row *first = rows[0];
+    size_t width = 1;
+    for (size_t i = 0; i < n; i++)
+        if (strlen(rows[i]->reply) > width)
+            width = strlen(rows[i]->reply);
+    AUTO_BUF ids = {0};
+    AUTO_BUF replies = {0};
+    for (size_t i = 0; i < n; i++) {
+        buf_add(&ids, rows[i]->id.b, sizeof rows[i]->id.b);
+        buf_printf(&replies, "%-*s", (int)width, rows[i]->reply);
+    }
+    const struct db_value params[] = {db_bytes(buf_bytes(&ids)), db_int((int64_t)n),
+        db_text(mail_state_name(first->state)), id_or_null(&first->holder), db_int(first->until_ms),
+        db_int(first->tries), first->sent_ms ? db_int(first->sent_ms) : db_null(),
+        db_bytes(buf_bytes(&replies)), db_int((int64_t)width), db_int((int64_t)width)};
+    return db_run(db, &update, params, NULL, err);
+}
+
+/* Takes the first of the rows and all that are alike out of `left`, and writes them. */
+static int update_some(struct db *db, const struct mail_row **left, size_t *n, struct err *err)
+{
+    const struct mail_row *alike[DB_IDS_MOST];
+    size_t count = 1, kept = 0;
+    alike[0] = left[0];
+    for (size_t i = 1; i < *n; i++) {
+        if (count < DB_IDS_MOST && is_alike(left[i], alike[0]))
+            alike[count++] = left[i];
+        else
+            left[kept++] = left[i];
+    }
+    *n = kept;
+    return update_alike(db, alike, count, err);
 }
 
 int mail_store_write(struct db *db, const struct mail_row *rows, size_t n, struct err *err)
@@ -152,24 +197,22 @@ int mail_store_write(struct db *db, const struct mail_row *rows, size_t n, struc
         "state, holder, until_ms, tries, reply, message_id, date_ms, created_ms) "
         "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         "bbbtttitbiittii", ""};
-    static const struct statement update = {"mail_update",
-        "UPDATE mail SET state = ?, holder = ?, until_ms = ?, tries = ?, reply = ?, sent_ms = ? "
-        "WHERE id = ?",
-        "tbiitib", ""};
-    CLEANUP(text_auto_free)
-    char *memory = mem_zero(n * (INSERT_COLUMNS + UPDATE_COLUMNS), sizeof(struct db_value));
-    struct db_value *inserts = (struct db_value *)(void *)memory;
-    struct db_value *updates = inserts + n * INSERT_COLUMNS;
+    AUTO_VALUES inserts = mem_zero(n * INSERT_COLUMNS, sizeof *inserts);
+    AUTO_TEXT memory = mem_zero(n, sizeof(struct mail_row *));
+    const struct mail_row **updates = (const struct mail_row **)(void *)memory;
     size_t new_rows = 0, old_rows = 0;
     for (size_t i = 0; i < n; i++) {
         if (rows[i].exists)
-            update_params(&rows[i], updates + old_rows++ * UPDATE_COLUMNS);
+            updates[old_rows++] = &rows[i];
         else
             insert_params(&rows[i], inserts + new_rows++ * INSERT_COLUMNS);
     }
     if (new_rows && db_run_bulk(db, &insert, inserts, new_rows, NULL, err))
         return -1;
-    return old_rows ? db_run_bulk(db, &update, updates, old_rows, NULL, err) : 0;
+    while (old_rows)
+        if (update_some(db, updates, &old_rows, err))
+            return -1;
+    return 0;
 }
 
 static int compare_codes(const void *a, const void *b)

@@ -45,7 +45,7 @@ struct mail_row {
 
 /* Fills what changes; of a row that is not there, as of a new one. rows are sorted by id. */
 int mail_store_read(struct db *db, struct mail_row *rows, size_t n, struct err *err) MUST_USE;
-/* Inserts those that do not exist and updates the others. */
+/* Inserts those that do not exist and updates the others; rows are sorted by id. */
 int mail_store_write(
     struct db *db, const struct mail_row *rows, size_t n, struct err *err) MUST_USE;
 
