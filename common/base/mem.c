@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,13 @@ static void *checked(void *p)
         abort();
     }
     return p;
+}
+
+void mem_keep_freed(void)
+{
+    enum { KEPT = 32 << 20, GROWN_BY = 4 << 20 };
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+    mallopt(M_TOP_PAD, GROWN_BY);
 }
 
 void *mem_zero(size_t n, size_t size)
