@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { CREDIT = 2, URGENT_CREDIT = 1, BURST = 64 };
+enum { SPARE_CREDIT = 1, URGENT_CREDIT = 1, BURST = 64 };
 
 enum link_state { LINK_CALLING, LINK_UP };
 
@@ -66,7 +66,7 @@ static void send_ready(const struct link_loop *loop, struct broker_link *l)
         .name = bytes_of_text(w->name),
         .host = bytes_of_text(host),
         .pid = (uint32_t)getpid(),
-        .credit = CREDIT,
+        .credit = (uint16_t)(w->lanes + SPARE_CREDIT), /* a group waits while others run */
         .urgent = URGENT_CREDIT,
         .group = (uint16_t)w->group_most,
     };

@@ -1,7 +1,8 @@
 /*
  * certq-worker: runs the kinds it is started for. Main thread: link to the brokers; job thread: one
- * group at a time. Dies (and is not missed: leases make a crash a retry) of a bad configuration
- * (78), of memory, and of a second signal.
+ * group at a time; a mail worker has several of those (mail.smtp.parallel), so that one composes
+ * and marks while another waits for the mail server or for MariaDB. Dies (and is not missed: leases
+ * make a crash a retry) of a bad configuration (78), of memory, and of a second signal.
  */
 #include "base/json_memory.h"
 #include "base/log.h"
@@ -121,7 +122,9 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 }
 
 struct job_thread {
+    pthread_t thread;
     struct worker *worker;
+    struct worker *lane; /* the same, owned; NULL: the first one's is the process's own */
     struct mailbox *mailbox;
 };
 
@@ -137,21 +140,45 @@ static void *job_thread_main(void *context)
     return NULL;
 }
 
-/* Both threads; the signals are blocked in all of them and read from the descriptor. */
+static int start_job_thread(struct job_thread *t, struct worker *w, bool is_first, struct err *err)
+{
+    if (!is_first && worker_lane_new(w, &t->lane, err))
+        return -1;
+    t->worker = is_first ? w : t->lane;
+    if (pthread_create(&t->thread, NULL, job_thread_main, t) == 0)
+        return 0;
+    worker_lane_free(t->lane);
+    return err_set(err, ERR_FATAL, NULL, "no thread could be started");
+}
+
+static void join_job_threads(struct job_thread *threads, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        pthread_join(threads[i].thread, NULL);
+        worker_lane_free(threads[i].lane);
+    }
+}
+
+/* All threads; the signals are blocked in all of them and read from the descriptor. */
 static int run(struct worker *w, int signal_fd, struct err *err)
 {
     AUTO(mailbox) mailbox = mailbox_new();
-    struct job_thread context = {w, mailbox};
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, job_thread_main, &context))
-        return err_set(err, ERR_FATAL, NULL, "no thread could be started");
-    int result = link_run(w, mailbox, signal_fd, err);
+    AUTO_TEXT memory = mem_zero(w->lanes, sizeof(struct job_thread));
+    struct job_thread *threads = (struct job_thread *)(void *)memory;
+    int result = 0;
+    size_t n = 0;
+    for (; n < w->lanes && result == 0; n += result == 0) {
+        threads[n].mailbox = mailbox;
+        result = start_job_thread(&threads[n], w, n == 0, err);
+    }
+    if (result == 0)
+        result = link_run(w, mailbox, signal_fd, err);
     if (result > 0) {
         log_warn("worker.killed", "why=second-signal");
         _exit(1);
     }
     mailbox_close(mailbox);
-    pthread_join(thread, NULL);
+    join_job_threads(threads, n);
     return result;
 }
 
@@ -163,6 +190,7 @@ int main(int argc, char **argv)
         return stop - 1;
     json_memory_use();
     secret_harden_process();
+    mem_keep_freed();
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);

@@ -112,6 +112,12 @@ static char *default_name(void)
     return mem_printf("%.40s-%d", host, (int)getpid());
 }
 
+static int connect_database(struct worker *w, struct err *err)
+{
+    enum database_role role = w->serves[KIND_MAIL] ? DB_MAIL : DB_WORKER;
+    return setup_database(w->config, role, 3, &w->db, err);
+}
+
 int worker_new(const struct config *config, const char *name_or_null,
     const bool serves[static KINDS], size_t group_most, struct worker **ret, struct err *err)
 {
@@ -127,8 +133,8 @@ int worker_new(const struct config *config, const char *name_or_null,
     if (policy_set_load(config->products, &w->policies, err) ||
         policy_set_check(w->policies, config, err) || load_keys(w, err))
         return -1;
-    enum database_role role = w->serves[KIND_MAIL] ? DB_MAIL : DB_WORKER;
-    if (setup_database(config, role, 3, &w->db, err))
+    w->lanes = w->serves[KIND_MAIL] && config->mail.smtp.parallel ? config->mail.smtp.parallel : 1;
+    if (connect_database(w, err))
         return -1;
     *ret = TAKE(w);
     return 0;
@@ -152,6 +158,29 @@ void worker_free(struct worker *w)
     policy_set_free(w->policies);
     free(w->name);
     free(w);
+}
+
+int worker_lane_new(const struct worker *w, struct worker **ret, struct err *err)
+{
+    AUTO_TYPE(worker_lane, struct worker) *lane = MEM_NEW(struct worker);
+    *lane = *w;
+    lane->life = uuid_new();
+    lane->db = NULL;
+    lane->smtp = NULL;
+    lane->signer = NULL;
+    if ((w->smtp && smtp_new(&w->config->mail, &lane->smtp, err)) || connect_database(lane, err))
+        return -1;
+    *ret = TAKE(lane);
+    return 0;
+}
+
+void worker_lane_free(struct worker *lane)
+{
+    if (!lane)
+        return;
+    db_free(lane->db);
+    smtp_free(lane->smtp);
+    free(lane);
 }
 
 struct issuer *worker_issuer(const struct worker *w, const char *name)

@@ -1,7 +1,8 @@
 /*
- * What a worker process holds for its life and hands to the kinds: configuration, policies, its one
- * database connection (job thread only), keys as its kinds need them (I10: CA keys only with a
- * signing kind, SMTP credentials and code keys as documented in docs/security.md), templates.
+ * What a worker process holds for its life and hands to the kinds: configuration, policies, its
+ * database connection (one for each job thread), keys as its kinds need them (I10: CA keys only
+ * with a signing kind, SMTP credentials and code keys as documented in docs/security.md),
+ * templates.
  */
 #ifndef CERTQ_WORKERS_WORKER_H
 #define CERTQ_WORKERS_WORKER_H
@@ -27,6 +28,7 @@ struct worker {
     char *name;
     bool serves[KINDS];
     size_t group_most; /* --group */
+    size_t lanes;      /* job threads; more than one in mail workers only */
     struct db *db;     /* of the job thread */
     struct policy_set *policies;
     struct keyring *codes;              /* NULL when no kind needs codes */
@@ -44,7 +46,14 @@ int worker_new(const struct config *config, const char *name_or_null,
     const bool serves[static KINDS], size_t group_most, struct worker **ret,
     struct err *err) MUST_USE;
 void worker_free(struct worker *w);
+/*
+ * For one more job thread of `w`: a life, a connection and mail sessions of its own. All else is
+ * borrowed from `w`, where it is only read, and which must outlive it.
+ */
+int worker_lane_new(const struct worker *w, struct worker **ret, struct err *err) MUST_USE;
+void worker_lane_free(struct worker *lane);
 struct issuer *worker_issuer(const struct worker *w, const char *name);
 DEFINE_AUTO_STRUCT(worker);
+DEFINE_AUTO(worker_lane, struct worker, worker_lane_free);
 
 #endif

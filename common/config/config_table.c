@@ -290,6 +290,7 @@ static const struct bind_key smtp_keys[] = {
     {"password_file", BIND_OPTIONAL_PATH, .offset = IN(config_smtp, password_file)},
     {"helo", BIND_TEXT, NEED, IN(config_smtp, helo), BOUNDS(1, 253)},
     {"session", BIND_SIZE, NEED, IN(config_smtp, session), BOUNDS(1, 500)},
+    {"parallel", BIND_SIZE, NEED, IN(config_smtp, parallel), BOUNDS(1, 16)},
     {"timeout", BIND_MS, NEED, IN(config_smtp, timeout_ms), BOUNDS(1000, 600000)},
     END,
 };
