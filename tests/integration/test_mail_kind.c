@@ -242,6 +242,19 @@ static enum proxy_act cut_once(void *context, unsigned commit)
     return commit == cut->at ? cut->act : PROXY_PASS;
 }
 
+/* Until the server has seen that a connection is gone, its locks say that somebody is at it. */
+static char *run_when_free(const struct mails *m)
+{
+    const int64_t until_ms = clock_monotonic_ms() + 20000;
+    for (;;) {
+        AUTO(group) g = mails_group(m);
+        runner_run(worker, g);
+        AUTO_TEXT got = outcomes(g);
+        if (strcmp(got, "busy") != 0 || clock_monotonic_ms() >= until_ms)
+            return TAKE(got);
+    }
+}
+
 static void a_lost_commit_sends_nothing_twice(void **state UNUSED)
 {
     static const struct {
@@ -259,7 +272,8 @@ static void a_lost_commit_sends_nothing_twice(void **state UNUSED)
         mails_add(&m, "a@example.com", NULL);
         mails_accept(&m);
         proxy_set(lab.proxy, cut_once, (void *)(uintptr_t)&rows[i].cut);
-        check_run(worker, &m, rows[i].outcome);
+        AUTO_TEXT got = run_when_free(&m);
+        assert_string_equal(got, rows[i].outcome);
         check_state(&m, 0, "sent");
         assert_int_equal(caught_count(), 1);
         if (!is_alive(&worker->life))
