@@ -224,4 +224,25 @@ static UNUSED void check_state(const struct mails *m, size_t i, const char *expe
         fail_msg("mail %zu is %s, not %s", i, state, expected);
 }
 
+/* --- what stands beside them --- */
+
+/* Is that life's lock held? */
+static UNUSED bool is_alive(const struct uuid *life)
+{
+    char name[64];
+    mail_life_lock(life, name);
+    return number("SELECT IS_FREE_LOCK('%s')", name) == 0;
+}
+
+static UNUSED struct uuid add_certificate(const char *code_key, const char *state)
+{
+    struct uuid id = uuid_new();
+    char hex[33];
+    sql("INSERT INTO certificate (id, subscriber, application, product, issuer, state, serial, "
+        "code_key, code_generation, code_nonce, root, created_ms) VALUES (x'%s', '', '', 'p', 'i', "
+        "'%s', x'%s', '%s', 1, REPEAT('n', 16), '', 1)",
+        uuid_format_hex(&id, hex), state, hex, code_key);
+    return id;
+}
+
 #endif

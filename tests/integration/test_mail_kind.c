@@ -23,14 +23,6 @@ static int stop(void **state)
     return lab_stop(state);
 }
 
-/* Is that life's lock held? */
-static bool is_alive(const struct uuid *life)
-{
-    char name[64];
-    mail_life_lock(life, name);
-    return number("SELECT IS_FREE_LOCK('%s')", name) == 0;
-}
-
 static void mails_go_out_once(void **state UNUSED)
 {
     struct mails m = {0};
@@ -47,17 +39,6 @@ static void mails_go_out_once(void **state UNUSED)
 }
 
 /* --- one bad one --- */
-
-static struct uuid add_certificate(const char *code_key, const char *state)
-{
-    struct uuid id = uuid_new();
-    char hex[33];
-    sql("INSERT INTO certificate (id, subscriber, application, product, issuer, state, serial, "
-        "code_key, code_generation, code_nonce, root, created_ms) VALUES (x'%s', '', '', 'p', 'i', "
-        "'%s', x'%s', '%s', 1, REPEAT('n', 16), '', 1)",
-        uuid_format_hex(&id, hex), state, hex, code_key);
-    return id;
-}
 
 static void a_missing_code_key_harms_no_other(void **state UNUSED)
 {
@@ -160,73 +141,6 @@ static void each_mail_keeps_its_own_reply(void **state UNUSED)
                 rows[i].to, rows[i].reply) != 1)
             fail_msg("%s: another reply than %s", rows[i].to, rows[i].reply);
     }
-}
-
-/* --- several job threads --- */
-
-/* As worker_lane_new makes it. */
-static struct worker *lane_of(const struct worker *w)
-{
-    struct err err = {0};
-    struct worker *lane = MEM_NEW(struct worker);
-    *lane = *w;
-    lane->life = uuid_new();
-    lane->db = mariadb_open(lab.server, "certq_mail", LAB_DATABASE, 1); /* the wire takes one */
-    must(smtp_new(&lab.config.mail, &lane->smtp, &err), &err);
-    return lane;
-}
-
-struct lane {
-    struct worker *worker;
-    struct mails mails[8];
-    pthread_t thread;
-    size_t done; /* groups */
-};
-
-static void *run_lane(void *context)
-{
-    struct lane *lane = context;
-    for (size_t i = 0; i < ARRAY_LENGTH(lane->mails); i++) {
-        AUTO(group) g = mails_group(&lane->mails[i]);
-        runner_run(lane->worker, g);
-        AUTO_TEXT got = outcomes(g);
-        lane->done += strcmp(got, "done done done done") == 0;
-    }
-    return NULL;
-}
-
-static void lanes_of_a_worker_do_not_meet(void **state UNUSED)
-{
-    static struct lane lanes[3];
-    struct uuid certificate =
-        add_certificate(key_id(keyring_current(worker->codes)), "awaiting-retrieval");
-    for (size_t i = 0; i < ARRAY_LENGTH(lanes); i++) {
-        lanes[i] = (struct lane){.worker = i ? lane_of(worker) : worker};
-        for (size_t k = 0; k < ARRAY_LENGTH(lanes[i].mails); k++) {
-            for (size_t j = 0; j < 4; j++) {
-                AUTO_TEXT to = mem_printf("l%zu.%zu.%zu@example.com", i, k, j);
-                mails_add(&lanes[i].mails[k], to, j % 2 ? &certificate : NULL);
-            }
-            mails_accept(&lanes[i].mails[k]);
-        }
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(lanes); i++)
-        assert_int_equal(pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]), 0);
-    for (size_t i = 0; i < ARRAY_LENGTH(lanes); i++) {
-        pthread_join(lanes[i].thread, NULL);
-        assert_int_equal(lanes[i].done, ARRAY_LENGTH(lanes[i].mails));
-    }
-    assert_int_equal(caught_count(), ARRAY_LENGTH(lanes) * 4 * ARRAY_LENGTH(lanes[0].mails));
-    for (size_t i = 0; i < ARRAY_LENGTH(lanes); i++)
-        assert_true(is_alive(&lanes[i].worker->life)); /* each by its own connection */
-    db_close(lanes[1].worker->db);
-    const int64_t until_ms = clock_monotonic_ms() + 20000; /* the server has to see it */
-    while (is_alive(&lanes[1].worker->life) && clock_monotonic_ms() < until_ms)
-        ;
-    assert_false(is_alive(&lanes[1].worker->life));
-    assert_true(is_alive(&worker->life) && is_alive(&lanes[2].worker->life));
-    for (size_t i = 1; i < ARRAY_LENGTH(lanes); i++)
-        worker_lane_free(lanes[i].worker);
 }
 
 /* --- the connection breaks --- */
@@ -450,7 +364,6 @@ int main(void)
         cmocka_unit_test_setup(the_oldest_failure_does_not_starve_others, lab_calm),
         cmocka_unit_test_setup(a_server_that_is_away_costs_an_attempt, lab_calm),
         cmocka_unit_test_setup(each_mail_keeps_its_own_reply, lab_calm),
-        cmocka_unit_test_setup(lanes_of_a_worker_do_not_meet, lab_calm),
         cmocka_unit_test_setup(a_lost_commit_sends_nothing_twice, lab_calm),
         cmocka_unit_test_setup(a_new_attempt_finds_the_mail_sent, lab_calm),
         cmocka_unit_test_setup(a_mail_cancelled_too_late_is_sent, lab_calm),
