@@ -56,7 +56,7 @@ static struct item *best_head(
         if (!head || (head->alone && w->groups.count))
             continue;
         if ((credit.normal || (credit.urgent && is_urgent(head))) &&
-            (!best || item_compare(head, best) < 0))
+            (!best || ready_goes_before(head, best)))
             best = head;
     }
     return best;

@@ -30,8 +30,10 @@ void ready_put(struct ready *r, struct item *item, int64_t now_ms)
         r->scheduled_by_kind[item->kind->id]++;
         heap_push(&r->scheduled, item, item->job.run_at_ms);
     } else {
+        const int64_t latest = job_rank(now_ms, item->job.priority);
         item->state = ITEM_READY;
-        heap_push(&r->kinds[item->kind->id], item, item->job.rank);
+        heap_push(
+            &r->kinds[item->kind->id], item, item->job.rank < latest ? item->job.rank : latest);
     }
 }
 
@@ -63,18 +65,26 @@ static int64_t turn_heap(struct ready *r, struct heap *h, int64_t now, int64_t n
     return most;
 }
 
-/* Those whose wait would now be longer than it was to be are due. */
-static void consider_again(struct ready *r, int64_t now_ms)
+static void put_again(struct ready *r, struct heap *h, int64_t now_ms)
 {
-    struct heap scheduled = r->scheduled;
-    r->scheduled = (struct heap){0};
-    for (size_t i = 0; i < scheduled.count; i++) {
-        struct item *item = scheduled.entries[i].item;
+    struct heap old = *h;
+    *h = (struct heap){0};
+    for (size_t i = 0; i < old.count; i++) {
+        struct item *item = old.entries[i].item;
         item->heap = NULL;
-        r->scheduled_by_kind[item->kind->id]--;
+        if (h == &r->scheduled)
+            r->scheduled_by_kind[item->kind->id]--;
         ready_put(r, item, now_ms);
     }
-    free(scheduled.entries);
+    free(old.entries);
+}
+
+/* The clock went back: what waits may be due, and what is due must not be behind what comes now. */
+static void consider_again(struct ready *r, int64_t now_ms)
+{
+    put_again(r, &r->scheduled, now_ms);
+    for (size_t k = 0; k < KINDS; k++)
+        put_again(r, &r->kinds[k], now_ms);
 }
 
 int64_t ready_turn(struct ready *r, int64_t now_ms, int64_t monotonic_ms, int64_t most)
@@ -84,6 +94,16 @@ int64_t ready_turn(struct ready *r, int64_t now_ms, int64_t monotonic_ms, int64_
     r->turned_ms = now_ms;
     most = turn_heap(r, &r->scheduled, now_ms, now_ms, most);
     return turn_heap(r, &r->delayed, monotonic_ms, now_ms, most);
+}
+
+static int64_t key_of(const struct item *item)
+{
+    return item->heap->entries[item->heap_at].key;
+}
+
+bool ready_goes_before(const struct item *a, const struct item *b)
+{
+    return key_of(a) != key_of(b) ? key_of(a) < key_of(b) : item_compare(a, b) < 0;
 }
 
 struct item *ready_head(const struct ready *r, enum kind_id kind)

@@ -20,7 +20,8 @@ void ready_clear(struct ready *r);
 /*
  * Into READY or, when it is to run later, SCHEDULED. Run_at is a date only where somebody asked for
  * one: a job that was to run at once, or in less than an hour, or again after a pause, does not
- * wait for a clock that was set back to come by there once more.
+ * wait for a clock that was set back to come by there once more, nor behind all that comes from now
+ * on.
  */
 void ready_put(struct ready *r, struct item *item, int64_t now_ms);
 /* Into DELAYED until `until_ms` (monotonic). */
@@ -32,6 +33,8 @@ void ready_remove(struct ready *r, struct item *item);
 int64_t ready_turn(struct ready *r, int64_t now_ms, int64_t monotonic_ms, int64_t most);
 /* The kind's most urgent ready job (I9: lowest rank first); NULL when none. */
 struct item *ready_head(const struct ready *r, enum kind_id kind);
+/* Of two heads: is this one more urgent? */
+bool ready_goes_before(const struct item *a, const struct item *b);
 struct item *ready_pop(struct ready *r, enum kind_id kind);
 /* Ready, scheduled and delayed ones. */
 size_t ready_count(const struct ready *r);

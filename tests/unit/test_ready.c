@@ -179,6 +179,38 @@ static void a_clock_set_back_holds_nothing_up(void **state)
     }
 }
 
+/* Those from before the clock was set back are not behind all that comes by the right one. */
+static void nor_does_it_push_anything_behind(void **state)
+{
+    (void)state;
+    enum { DAY = 24 * 3600 * 1000 };
+    struct ready r = {0};
+    const int64_t now = 100 * (int64_t)DAY;
+    struct item *urgent = make(KIND_NOOP, now + DAY, 9, 0);
+    struct item *old = make(KIND_NOOP, now - 5000, 5, 0);
+    struct item *ahead = make(KIND_NOOP, now + DAY, 5, 0);
+    struct item *other = make(KIND_MAIL, now + DAY, 5, 0);
+    struct item *young = make(KIND_NOOP, now + 10, 5, 0);
+    struct item *order[] = {urgent, old, ahead, young};
+    urgent->job.created_ms = ahead->job.created_ms = other->job.created_ms = now + DAY;
+    ready_put(&r, urgent, now + DAY);
+    ready_put(&r, old, now + DAY);
+    ready_put(&r, ahead, now + DAY);
+    ready_put(&r, other, now + DAY);
+    ready_turn(&r, now + DAY, 0, 0);
+    ready_turn(&r, now, 0, 0);
+    ready_put(&r, young, now + 10);
+    assert_true(ready_goes_before(urgent, other));
+    assert_true(ready_goes_before(other, young));
+    assert_false(ready_goes_before(young, other));
+    for (size_t i = 0; i < ARRAY_LENGTH(order); i++) {
+        assert_ptr_equal(ready_head(&r, KIND_NOOP), order[i]);
+        item_free(ready_pop(&r, KIND_NOOP));
+    }
+    item_free(ready_pop(&r, KIND_MAIL));
+    ready_clear(&r);
+}
+
 struct forgotten {
     struct item *items[64];
     size_t count;
@@ -355,6 +387,7 @@ int main(void)
         cmocka_unit_test(priorities_are_minutes_and_nine_is_first),
         cmocka_unit_test(scheduled_and_delayed_come_due_by_their_own_clocks),
         cmocka_unit_test(a_clock_set_back_holds_nothing_up),
+        cmocka_unit_test(nor_does_it_push_anything_behind),
         cmocka_unit_test(the_least_urgent_is_forgotten_first),
         cmocka_unit_test(one_kind_is_forgotten_down_to_what_is_kept),
         cmocka_unit_test(a_horizon_moves_with_pages_and_cuts),
