@@ -201,19 +201,22 @@ static void test_bad_retrievals(void **state UNUSED)
     assert_int_equal(number("SELECT failures FROM subscriber WHERE email = 'bad@example.jp'"), 0);
 }
 
-/* Different people in one group: everybody gets their own. */
+/* Different people in one group: everybody gets their own, whatever the others send. */
 static void test_people_in_a_group(void **state UNUSED)
 {
-    enum { N = 6 };
+    enum { N = 6, EMAIL_MOST = 254 };
     struct ask asks[N];
     char *certificates[N];
+    AUTO_BUF unknown = {0}; /* longer than any address, in bytes */
+    for (size_t i = 0; i < EMAIL_MOST; i++)
+        buf_add_text(&unknown, "\xf0\x9f\x98\x80");
     for (size_t i = 0; i < N; i++) {
         AUTO_TEXT email = mem_printf("person%zu@example.jp", i);
         AUTO_TEXT csr = new_csr();
         certificates[i] = apply(worker, "association", email);
         AUTO_TEXT code = code_of(worker, certificates[i]);
-        asks[i] = retrieval(i == 1 ? "unknown@example.jp" : email, i == 3 ? "wrong" : PASSWORD,
-            code, i == 4 ? "-----BEGIN RUBBISH-----" : csr);
+        asks[i] = retrieval(i == 1 ? buf_text(&unknown) : email, i == 3 ? "wrong" : PASSWORD, code,
+            i == 4 ? "-----BEGIN RUBBISH-----" : csr);
     }
     AUTO(group) g = run_jobs(worker, lab.broker, KIND_RETRIEVE, asks, N);
     for (size_t i = 0; i < N; i++) {

@@ -149,8 +149,10 @@ static int find_some(struct db *db, const char *product, const char *const *unit
     AUTO_BUF places = {0}, packed = {0};
     struct db_value row[3];
     for (size_t i = 0; i < n; i++) {
-        buf_printf(&places, "%05zu%03zu", packed.length, strlen(unit_keys[i]));
-        buf_add_text(&packed, unit_keys[i]);
+        /* One that is longer than any unit's has no place in the directory: it goes as none. */
+        const size_t length = strlen(unit_keys[i]), kept = length > UNIT_KEY_MOST ? 0 : length;
+        buf_printf(&places, "%05zu%03zu", packed.length, kept);
+        buf_add(&packed, unit_keys[i], kept);
     }
     struct db_value params[] = {db_bytes(buf_bytes(&places)), db_bytes(buf_bytes(&packed)),
         db_int((int64_t)n), db_text(product)};

@@ -22,7 +22,8 @@ struct subscriber_hit {
 };
 /*
  * The units of one product by their keys, each in its place; a zero id where there is none. n is
- * any. The texts are the caller's, also when it fails.
+ * any, and so are the keys: they may be as long as a stranger makes them. The texts are the
+ * caller's, also when it fails.
  */
 int subscriber_find_units(struct db *db, const char *product, const char *const *unit_keys,
     size_t n, struct subscriber_hit *ret, struct err *err) MUST_USE;
