@@ -2,7 +2,8 @@
 
 #include "base/mem.h"
 
-enum { SOON_MS = 3600000 };
+/* CLOCKS_DIFFER_MS: a job's dates may be from another host, whose clock is not quite ours. */
+enum { SOON_MS = 3600000, CLOCKS_DIFFER_MS = 10000 };
 
 void ready_clear(struct ready *r)
 {
@@ -16,11 +17,12 @@ void ready_clear(struct ready *r)
 static bool is_due(const struct ready *r, const struct job *job, int64_t now_ms)
 {
     const int64_t wait_ms = job->run_at_ms - now_ms, asked_ms = job->run_at_ms - job->created_ms;
+    const int64_t excess_ms = wait_ms - CLOCKS_DIFFER_MS;
     if (wait_ms <= 0)
         return true;
     if (job->attempt > 0)
-        return r->retry_most_ms > 0 && wait_ms > r->retry_most_ms;
-    return asked_ms <= 0 || (asked_ms <= SOON_MS && wait_ms > asked_ms);
+        return r->retry_most_ms > 0 && excess_ms > r->retry_most_ms;
+    return asked_ms <= 0 || (asked_ms <= SOON_MS && excess_ms > asked_ms);
 }
 
 void ready_put(struct ready *r, struct item *item, int64_t now_ms)

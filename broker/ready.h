@@ -21,7 +21,8 @@ void ready_clear(struct ready *r);
  * Into READY or, when it is to run later, SCHEDULED. Run_at is a date only where somebody asked for
  * one: a job that was to run at once, or in less than an hour, or again after a pause, does not
  * wait for a clock that was set back to come by there once more, nor behind all that comes from now
- * on.
+ * on. Set back is what differs by more than ten seconds: clocks of two hosts may differ by less,
+ * and what is to wait must wait.
  */
 void ready_put(struct ready *r, struct item *item, int64_t now_ms);
 /* Into DELAYED until `until_ms` (monotonic). */

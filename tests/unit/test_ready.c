@@ -140,6 +140,10 @@ static void a_clock_set_back_holds_nothing_up(void **state)
         {"soon", -5 * SECOND, 5 * SECOND, 0, DAY, false, true},
         {"soon, and the clock corrected by a little", -5 * SECOND, 5 * SECOND, 0, SECOND, false,
             false},
+        {"soon, by another host's clock, which is ahead by a little", 1, MINUTE, 0, SECOND, false,
+            false},
+        {"soon, just asked for, and the clock corrected by a little", 0, MINUTE, 0, 2 * SECOND,
+            false, false},
         {"soon was long ago", -2 * DAY, -2 * DAY + MINUTE, 0, DAY, true, true},
         {"for tomorrow", 0, DAY, 0, DAY, false, false},
         {"for today, asked for a week ago", -7 * DAY, 0, 0, DAY, true, false},
@@ -147,6 +151,8 @@ static void a_clock_set_back_holds_nothing_up(void **state)
         {"tried and paused", -3 * DAY, 5 * MINUTE, 1, DAY, false, true},
         {"tried and paused, and the clock corrected by a little", 0, 5 * MINUTE, 1, MINUTE, false,
             false},
+        {"paused for as long as ever by a host whose clock is ahead by a little", 0,
+            10 * MINUTE + 1, 1, SECOND, false, false},
         {"its worker died", -3 * DAY, 0, 2, DAY, true, true},
     };
     const int64_t now = 100 * (int64_t)DAY;
