@@ -128,7 +128,7 @@ struct config_smtp {
     char *user, *password_file; /* AUTH; NULL: none */
     char *helo;
     size_t session;     /* most messages in one session, default 100 */
-    size_t parallel;    /* sessions of one mail worker at the same time, default 2 */
+    size_t parallel;    /* sessions of one mail worker at the same time, default 3 */
     int64_t timeout_ms; /* for each reply */
 };
 struct config_mail {
