@@ -4,8 +4,7 @@
  *
  *   1. A plain read of job decides those whose row is there: a reader waits for nobody. Ids made
  *      within a moment of each other are read as one stretch of the table, others by their list.
- *      The first try of a pass leaves this out, since most ids are new, and does not wait for
- * locks.
+ *      The first try of a pass leaves this out, since most ids are new, and waits for no lock.
  *   2. The others are inserted as one statement. Never IGNORE, which truncates silently, and never
  *      ON DUPLICATE KEY, which waits for a worker's lock: a duplicate means that an id is known or
  *      somebody was faster, and the pass is run again.
@@ -17,6 +16,7 @@
  * is found exactly as this batch would have written it is ours, from a commit whose answer was
  * lost, and counts as new.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "db/job_row.h"
 
@@ -26,6 +26,8 @@
 #define CONFLICTS_MOST 8 /* reruns of one pass before the batch is given back */
 #define LOCK_WAIT_S 1    /* for somebody who stores the same id at this moment */
 #define LOSSES_MOST 2    /* connections lost by the same rows before they are split */
+#define LOSSES_ALONE 8   /* by one row before it is rejected */
+#define LOSS_MS 5000     /* a connection lost later than that is no row's fault */
 #define STRETCH_MS 100   /* ids made so close together are read as a stretch of the table */
 #define STRETCH_LEAST 8  /* where there are so many */
 #define COLUMNS_MOST 5
@@ -340,10 +342,17 @@ static int give_up(struct err *err)
         err, ERR_TEMPORARY, NULL, "the same jobs are being stored elsewhere: %s", last.text);
 }
 
+static int give_back(struct err *err)
+{
+    const struct err last = *err;
+    return err_set(err, ERR_TEMPORARY, "unavailable", "%s", last.text);
+}
+
 /*
  * Until every entry is decided. Losses count only while the server lets us in again at once: a
- * server that is away is no row's fault. Nor is one that breaks off while it is only asked about
- * ids: what is in a row has not been said then.
+ * server that is away is no row's fault, nor is one that says nothing until it is given up. Nor is
+ * one that breaks off while it is only asked about ids: what is in a row has not been said then.
+ * One row alone gets more tries, since connections are also lost by accident, twice in a row too.
  */
 static int run_pass(struct pass *p, struct err *err)
 {
@@ -351,6 +360,7 @@ static int run_pass(struct pass *p, struct err *err)
     for (bool looks = p->is_repeat, is_told;; looks = true) {
         if (!db_is_open(p->db) && db_open(p->db, err))
             return -1;
+        const int64_t tried_ms = clock_monotonic_ms();
         if (try_pass(p, looks, &is_told, err) == 0)
             return 0;
         if (err->kind == ERR_INPUT)
@@ -360,7 +370,9 @@ static int run_pass(struct pass *p, struct err *err)
                 return give_up(err);
         } else if (db_is_open(p->db)) {
             return -1;
-        } else if (++losses >= LOSSES_MOST) {
+        } else if (clock_monotonic_ms() - tried_ms > LOSS_MS) {
+            return give_back(err);
+        } else if (++losses >= (p->count > 1 ? LOSSES_MOST : LOSSES_ALONE)) {
             return is_told ? split(p, err) : -1;
         }
     }

@@ -31,7 +31,7 @@ struct accept {
  * for the ids just inserted and takes back those it finds, commits. Duplicates within the batch are
  * judged against the first. Reruns itself on duplicate or lock conflicts (bounded) and after an
  * unsure commit; a batch that loses the connection twice is split until the guilty row stands alone
- * and is ACCEPT_REJECTED. ERR_TEMPORARY: the database is away; call again with the same batch. What
+ * and, when it goes on like that, is ACCEPT_REJECTED. ERR_TEMPORARY: the database is away; call again with the same batch. What
  * an earlier call stored all the same is found by its slot and created_ms and is ACCEPT_NEW. Opens
  * the connection when it is closed, which may be a transactional one, and changes its lock wait.
  */
