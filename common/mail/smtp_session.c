@@ -118,6 +118,17 @@ static void on_traffic(const char *data, int length, int writing, void *arg)
         watchdog_cut(&run->dog);
 }
 
+/*
+ * False: others were connecting all the time. A server that answers no connect would else keep the
+ * last of many threads from its mails until their group's deadline is past.
+ */
+static bool lock_claim(struct run *run, int64_t until_ms)
+{
+    const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+    run->claiming = pthread_mutex_clocklock(&claim_lock, CLOCK_MONOTONIC, &until) == 0;
+    return run->claiming;
+}
+
 static void unlock_claim(struct run *run)
 {
     if (run->claiming)
@@ -261,10 +272,12 @@ static void talk(struct run *run, smtp_session_t session, const struct in_addr *
         address ? inet_ntop(AF_INET, address, text, sizeof text) : config->host, config->port);
     run->address = address;
     smtp_set_server(session, server);
-    pthread_mutex_lock(&claim_lock);
-    run->claiming = true;
-    watchdog_arm(&run->dog, patience_ends_ms(run)); /* connect does not survive an interruption */
-    const int64_t until_ms = clock_monotonic_ms() + config->timeout_ms;
+    if (!lock_claim(run, patience_ends_ms(run))) {
+        snprintf(run->connect_error, sizeof run->connect_error, "no answer in time to others");
+        return;
+    }
+    const int64_t until_ms = patience_ends_ms(run);
+    watchdog_arm(&run->dog, until_ms); /* connect does not survive an interruption */
     const int ok = smtp_start_session(session);
     unlock_claim(run);
     if (ok || run->connected)

@@ -314,6 +314,31 @@ static int listener(uint16_t *port, int backlog)
     return fd;
 }
 
+/* A full backlog: the kernel answers no more SYN, and connect would wait for minutes. */
+struct silence {
+    uint16_t port;
+    int listener, callers[8];
+};
+
+static void silence_begin(struct silence *s)
+{
+    s->listener = listener(&s->port, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+        .sin_port = htons(s->port)};
+    for (size_t i = 0; i < ARRAY_LENGTH(s->callers); i++) {
+        s->callers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(s->callers[i], (struct sockaddr *)&address, sizeof address);
+    }
+}
+
+static void silence_end(const struct silence *s)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(s->callers); i++)
+        close(s->callers[i]);
+    close(s->listener);
+}
+
 static void expect_no_connection(const char *host, uint16_t port, const char *why)
 {
     struct err err = {0};
@@ -339,18 +364,10 @@ static void a_server_that_is_not_there_takes_bounded_time(void **state)
     close(dead);
     expect_no_connection("127.0.0.1", port, "refused");
     expect_no_connection("nowhere.invalid", 25, "nowhere.invalid");
-    /* A full backlog: the kernel answers no more SYN, and connect would wait for minutes. */
-    int fds[8], full = listener(&port, 0);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
-    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
-        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        (void)!connect(fds[i], (struct sockaddr *)&address, sizeof address);
-    }
-    expect_no_connection("127.0.0.1", port, "no answer in time");
-    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
-        close(fds[i]);
-    close(full);
+    struct silence silence;
+    silence_begin(&silence);
+    expect_no_connection("127.0.0.1", silence.port, "no answer in time");
+    silence_end(&silence);
 }
 
 static void *send_in_thread(void *arg)
@@ -385,6 +402,47 @@ static void senders_in_several_threads_do_not_meet(void **state)
     assert_int_equal(caught(&plain), before + 240);
 }
 
+struct call {
+    pthread_t thread;
+    uint16_t port;
+    int64_t took_ms;
+    int result;
+};
+
+static void *call_in_thread(void *arg)
+{
+    struct call *call = arg;
+    struct err err = {0};
+    struct config_mail config = config_for(call->port);
+    AUTO(smtp) s = sender(&config);
+    AUTO(group) g = group_new(2);
+    const int64_t start_ms = clock_monotonic_ms();
+    call->result = smtp_send(s, g->items, 2, &err);
+    call->took_ms = clock_monotonic_ms() - start_ms;
+    return NULL;
+}
+
+/* Their connects go one after another, but nobody waits for all the others'. */
+static void nor_do_they_wait_for_each_other_s_connect(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    struct call calls[N];
+    struct silence silence;
+    silence_begin(&silence);
+    for (size_t i = 0; i < N; i++) {
+        calls[i] = (struct call){.port = silence.port};
+        assert_int_equal(pthread_create(&calls[i].thread, NULL, call_in_thread, &calls[i]), 0);
+    }
+    for (size_t i = 0; i < N; i++)
+        pthread_join(calls[i].thread, NULL);
+    silence_end(&silence);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(calls[i].result, -1);
+        assert_true(calls[i].took_ms < 4 * TIMEOUT_MS);
+    }
+}
+
 static int start_server(void **state)
 {
     (void)state;
@@ -413,6 +471,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_sent_harms_no_other),
         cmocka_unit_test(a_server_that_is_not_there_takes_bounded_time),
         cmocka_unit_test(senders_in_several_threads_do_not_meet),
+        cmocka_unit_test(nor_do_they_wait_for_each_other_s_connect),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
