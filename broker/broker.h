@@ -59,7 +59,7 @@ struct broker {
     size_t fates;                  /* questions about what became of jobs, being asked */
     int64_t heads_due_ms;          /* when the heads of our slots are read again */
     int64_t latest_ms;             /* the latest time by which they were read */
-    int64_t stuck_due_ms;          /* when those are answered again who wait for a stuck store */
+    int64_t stuck_due_ms;          /* when those are answered who wait too long for the store */
     int64_t looks_due_ms;          /* when jobs waited for, but not here, are looked up again */
     struct groups *groups;
     uint16_t next_slot; /* where new jobs go: changes from turn to turn */

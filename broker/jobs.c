@@ -16,6 +16,7 @@ enum {
     PAGES_AT_ONCE = 2,
     HEAD_EVERY_MS = 30000,
     HEAD_MOST = 500,
+    STUCK_MS = 5000,
     STUCK_EVERY_MS = 500,
     VOLATILE_MS = 8000
 };
@@ -307,19 +308,20 @@ static void give_up_volatile(struct broker *b)
 }
 
 /*
- * The store waits for a server that says nothing. Those who asked are told; what they asked for
- * stays with the store, and is a job nobody waits for if it comes to be one.
+ * The store, or one of its connections, waits for a server that says nothing. Those who asked are
+ * told; what they asked for stays with the store, and is a job nobody waits for if it comes to be
+ * one.
  */
 static void answer_unstored(struct broker *b)
 {
-    if (b->tick_ms < b->stuck_due_ms || !store_is_stuck(b->store))
+    if (b->tick_ms < b->stuck_due_ms || store_held(b->store) == 0)
         return;
     b->stuck_due_ms = b->tick_ms + STUCK_EVERY_MS;
     const struct err err = unavailable();
     const struct item *item;
     struct uuid id;
     for (size_t at = 0; (item = map_next(b->items, &at, &id));)
-        if (item->state == ITEM_STORING && b->tick_ms - item->since_ms > STORE_PATIENCE_MS)
+        if (item->state == ITEM_STORING && b->tick_ms - item->since_ms > STUCK_MS)
             waits_reject(b, &id, &err);
 }
 

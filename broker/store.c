@@ -31,7 +31,6 @@ struct store {
     bool stopping;
     struct item *put_first, **put_last; /* the reactor's, until store_flush */
     size_t put_count, held;             /* the reactor's; held: not come back yet */
-    int64_t moved_ms;                   /* the reactor's: when something last came back */
     size_t thread_count;
     struct store_thread threads[STORE_THREADS_MAX];
 };
@@ -255,8 +254,7 @@ bool store_put(struct store *s, struct item *item)
 {
     if (s->held >= s->options.pending)
         return false;
-    if (s->held++ == 0)
-        s->moved_ms = clock_monotonic_ms();
+    s->held++;
     s->put_count++;
     item->next = NULL;
     *s->put_last = item;
@@ -282,12 +280,6 @@ void store_flush(struct store *s)
 void store_returned(struct store *s, size_t n)
 {
     s->held -= n;
-    s->moved_ms = clock_monotonic_ms();
-}
-
-bool store_is_stuck(const struct store *s)
-{
-    return s->held > 0 && clock_monotonic_ms() - s->moved_ms > STORE_STUCK_MS;
 }
 
 size_t store_held(const struct store *s)

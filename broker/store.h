@@ -15,7 +15,6 @@
 #include "task.h"
 
 #define STORE_PATIENCE_MS 2000
-#define STORE_STUCK_MS 5000
 #define STORE_THREADS_MAX 4
 
 struct store;
@@ -45,10 +44,5 @@ void store_flush(struct store *s);
 void store_returned(struct store *s, size_t n);
 /* Items put and not come back. */
 size_t store_held(const struct store *s);
-/*
- * Has nothing come back for STORE_STUCK_MS, though something was put? Then a server that says
- * nothing is waited for, and what it was asked may or may not be done.
- */
-bool store_is_stuck(const struct store *s);
 
 #endif
