@@ -83,7 +83,7 @@ class Lab:
         self.stack, self.sizes, self.table = stack, sizes, table
         self.broker = None
         self.figures = {}  # what later lines compare with: {name: [runs]}
-        self.took = {}  # seconds of each line
+        self.took, self.stolen = {}, {}  # seconds of each line; percent of the cores' time
         self._make_floor_database()
 
     # --- the installation ---
@@ -237,6 +237,11 @@ def busy_seconds():
     """CPU time the whole machine has spent, over all cores."""
     fields = [int(n) for n in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / TICKS
+
+
+def stolen_seconds():
+    """What the host gave to others while something here wanted to run, over all cores."""
+    return int(pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[8]) / TICKS
 
 
 def peak_mb(pid):
