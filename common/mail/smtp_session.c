@@ -31,7 +31,7 @@ struct run {
     struct watchdog dog;
     struct smtp_watch watch;
     const struct in_addr *address; /* being connected to, or NULL */
-    bool claiming;                 /* we hold claim_lock */
+    bool claiming;                 /* we have taken the claim */
     bool connected;
     bool no_starttls; /* the server does not offer it */
     bool closing;     /* the server said 421 */
@@ -43,7 +43,11 @@ struct run {
 };
 
 /* From connect to the claim of its socket: see watchdog_claim. */
-static pthread_mutex_t claim_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t freed; /* by the monotonic clock */
+    bool is_taken;
+} claim = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void session_auto_free(smtp_session_t *s)
 {
@@ -118,22 +122,43 @@ static void on_traffic(const char *data, int length, int writing, void *arg)
         watchdog_cut(&run->dog);
 }
 
+static void set_up_claim(void)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&claim.freed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 /*
  * False: others were connecting all the time. A server that answers no connect would else keep the
  * last of many threads from its mails until their group's deadline is past.
  */
-static bool lock_claim(struct run *run, int64_t until_ms)
+static bool take_claim(struct run *run, int64_t until_ms)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
-    run->claiming = pthread_mutex_clocklock(&claim_lock, CLOCK_MONOTONIC, &until) == 0;
+    int failed = 0;
+    pthread_once(&once, set_up_claim);
+    pthread_mutex_lock(&claim.lock);
+    while (claim.is_taken && !failed)
+        failed = pthread_cond_timedwait(&claim.freed, &claim.lock, &until);
+    run->claiming = !claim.is_taken;
+    claim.is_taken = true;
+    pthread_mutex_unlock(&claim.lock);
     return run->claiming;
 }
 
-static void unlock_claim(struct run *run)
+static void give_claim(struct run *run)
 {
-    if (run->claiming)
-        pthread_mutex_unlock(&claim_lock);
+    if (!run->claiming)
+        return;
     run->claiming = false;
+    pthread_mutex_lock(&claim.lock);
+    claim.is_taken = false;
+    pthread_cond_signal(&claim.freed);
+    pthread_mutex_unlock(&claim.lock);
 }
 
 static void on_connect(struct run *run)
@@ -143,7 +168,7 @@ static void on_connect(struct run *run)
     run->connected = true;
     if (!watchdog_claim(&run->dog, run->address, setup->config->smtp.port))
         run->watch.distrust = "its socket was not found";
-    unlock_claim(run);
+    give_claim(run);
     keep_going(run);
 }
 
@@ -272,14 +297,14 @@ static void talk(struct run *run, smtp_session_t session, const struct in_addr *
         address ? inet_ntop(AF_INET, address, text, sizeof text) : config->host, config->port);
     run->address = address;
     smtp_set_server(session, server);
-    if (!lock_claim(run, patience_ends_ms(run))) {
+    if (!take_claim(run, patience_ends_ms(run))) {
         snprintf(run->connect_error, sizeof run->connect_error, "no answer in time to others");
         return;
     }
     const int64_t until_ms = patience_ends_ms(run);
     watchdog_arm(&run->dog, until_ms); /* connect does not survive an interruption */
     const int ok = smtp_start_session(session);
-    unlock_claim(run);
+    give_claim(run);
     if (ok || run->connected)
         return;
     if (clock_monotonic_ms() >= until_ms)
